@@ -1,0 +1,1 @@
+{{ parent_scores(child_scores=ref('int_secondary_scores')) }}

@@ -1,0 +1,112 @@
+with
+
+indicator_scores as (
+
+    select * from {{ ref('int_indicator_scores') }}
+
+),
+
+cities as (
+
+    select * from {{ ref('dim_cities') }}
+
+),
+
+clusters as (
+
+    select * from {{ ref('dim_clusters') }}
+
+),
+
+edition_settings as (
+
+    select * from {{ ref('int_edition_settings') }}
+
+),
+
+statistics as (
+
+    select * from {{ ref('stg_statistics') }}
+
+),
+
+member_scores as (
+
+    select
+        indicator_scores.index_code,
+        indicator_scores.edition,
+        cities.cluster_code,
+        indicator_scores.indicator_code,
+        indicator_scores.score,
+        case when indicator_scores.score is not null then statistics.value end as city_weight,
+        row_number() over (
+            partition by
+                indicator_scores.index_code,
+                indicator_scores.edition,
+                cities.cluster_code,
+                indicator_scores.indicator_code
+            order by indicator_scores.score
+        ) as ascending_position
+    from indicator_scores
+    inner join cities
+        on indicator_scores.city_code = cities.city_code
+    inner join edition_settings
+        on
+            indicator_scores.index_code = edition_settings.index_code
+            and indicator_scores.edition = edition_settings.edition
+    left join statistics
+        on
+            indicator_scores.city_code = statistics.city_code
+            and edition_settings.weighting_statistic_code = statistics.statistic_code
+            and edition_settings.weighting_year = statistics.year
+    where
+        cities.cluster_code is not null
+        and indicator_scores.score is not null
+
+),
+
+-- Gini = 2 * sum(position * score) / (n * sum(score)) - (n + 1) / n, positions ascending from 1: 0 where all members
+-- score alike, towards 1 where one holds everything. Defined for scores of one sign only.
+-- Source: OECD/JRC Handbook (2008) for the idea; the closed form is the usual one for a finite population.
+cluster_scores as (
+
+    select
+        index_code,
+        edition,
+        cluster_code,
+        indicator_code,
+        cast(count(score) as int) as city_count,
+        {{ stable_sum('city_weight * score') }} / nullif({{ stable_sum('city_weight') }}, 0) as gdp_weighted_score,
+        {{ stable_mean('score') }} as mean_score,
+        case
+            when min(score) >= 0
+                then
+                    2 * {{ stable_sum('ascending_position * score') }}
+                    / nullif(count(score) * {{ stable_sum('score') }}, 0)
+                    - (count(score) + 1) / cast(count(score) as double)
+        end as score_gini
+    from member_scores
+    group by index_code, edition, cluster_code, indicator_code
+
+),
+
+final as (
+
+    select
+        cluster_scores.index_code,
+        cluster_scores.edition,
+        cluster_scores.cluster_code,
+        cluster_scores.indicator_code,
+        cluster_scores.city_count,
+        cluster_scores.gdp_weighted_score,
+        cluster_scores.mean_score,
+        cluster_scores.score_gini,
+        clusters.core_city_count,
+        clusters.pattern
+    from cluster_scores
+    inner join clusters
+        on cluster_scores.cluster_code = clusters.cluster_code
+
+)
+
+select * from final

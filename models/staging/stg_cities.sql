@@ -1,0 +1,24 @@
+with
+
+cities as (
+
+    select * from {{ ref('cities') }}
+
+),
+
+final as (
+
+    select
+        city_code,
+        name_zh,
+        name_en,
+        nullif(trim(province_zh), '') as province_zh,
+        nullif(trim(province_en), '') as province_en,
+        nullif(trim(adcode), '') as adcode,
+        longitude,
+        latitude
+    from cities
+
+)
+
+select * from final

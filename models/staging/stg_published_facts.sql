@@ -1,0 +1,28 @@
+with
+
+published_facts as (
+
+    select * from {{ ref('published_facts') }}
+
+),
+
+final as (
+
+    select
+        fact_id,
+        source_document,
+        scope,
+        indicator,
+        nullif(trim(period), '') as period,
+        operator,
+        value,
+        unit,
+        kind,
+        quote,
+        confidence,
+        nullif(trim(note), '') as note
+    from published_facts
+
+)
+
+select * from final
