@@ -1,0 +1,59 @@
+# Everything needs only Python 3.11 to 3.13 and make. `make run` and `make test` are the two that matter.
+
+VENV := .venv
+INSTALLED := $(VENV)/installed
+RUN := $(VENV)/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test test-quick lint format dev bench lock clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(INSTALLED) ## make the virtual environment from the hash-pinned lock
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@python=""; \
+	for candidate in $(PYTHON) python3 python3.13 python3.12 python3.11 python; do \
+	  if "$$candidate" -c 'import sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; \
+	  then python="$$candidate"; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then echo "no Python 3.11 to 3.13 found; name one with: make PYTHON=/path/to/python" >&2; exit 2; fi; \
+	echo "setting up $(VENV) with $$("$$python" --version)"; \
+	"$$python" -m venv --clear $(VENV)
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes \
+	  -r requirements.lock
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index --editable .
+	@touch $(INSTALLED)
+
+run: setup ## run the nightly job once: check, build, audit, publish
+	@$(RUN) -m city_index run
+
+test: setup ## run the whole test suite
+	@$(RUN) -m pytest
+
+test-quick: setup ## run the tests that take no rebuild
+	@$(RUN) -m pytest -m "not slow"
+
+lint: setup ## check the style of Python and the compiled SQL
+	@$(RUN) -m ruff check .
+	@$(RUN) -m ruff format --check .
+
+format: setup ## format the Python code
+	@$(RUN) -m ruff check --fix .
+	@$(RUN) -m ruff format .
+
+dev: setup ## dagster dev on 127.0.0.1:3000, with its history kept
+	@DAGSTER_HOME="$${CITY_INDEX_HOME:-$$PWD/var}/dagster"; export DAGSTER_HOME; \
+	mkdir -p "$$DAGSTER_HOME" && cp dagster.yaml "$$DAGSTER_HOME/" && \
+	exec $(RUN) -m dagster dev --host 127.0.0.1 --port 3000
+
+bench: setup ## time the nightly job against a bare dbt build, as a ratio
+	@$(RUN) -m benchmarks.nightly_over_dbt
+
+lock: ## renew requirements.lock (needs uv); names no index host
+	uv pip compile --universal --python-version 3.11 --extra dev --generate-hashes --no-emit-index-url --no-header \
+	  --quiet --output-file requirements.lock pyproject.toml
+
+clean: ## remove the environment and caches; the state in var/ stays
+	rm -rf $(VENV) target logs .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -1,0 +1,194 @@
+"""The build: the private folder in which the warehouse is built from scratch.
+
+Each rebuild empties the folder and begins anew; nothing in it outlives the next rebuild.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from city_index.dbt_process import wait_until_ended
+from city_index.errors import CityIndexError
+from city_index.hashing import code_version, file_sha256, input_hash
+from city_index.settings import Settings
+
+_PARSED_PREFIX = "parsed-"
+_BUILT_KINDS = ("model", "seed", "test")
+
+
+@dataclass(frozen=True)
+class Build:
+    """One build: when it began, from what, and where it stands."""
+
+    build_id: str
+    started_at_utc: str
+    code_version: str
+    input_hash: str
+    folder: Path
+
+    @property
+    def database(self) -> Path:
+        """The database that dbt writes."""
+        return self.folder / "build.duckdb"
+
+    @property
+    def dbt_target(self) -> Path:
+        """dbt's target folder: manifest and results."""
+        return self.folder / "dbt"
+
+    @property
+    def raw_checks(self) -> Path:
+        """Results of the raw gate."""
+        return self.folder / "checks" / "raw.json"
+
+    @property
+    def marts_checks(self) -> Path:
+        """Results of the marts gate."""
+        return self.folder / "checks" / "marts.json"
+
+    @property
+    def audited_database(self) -> Path:
+        """The SHA-256 of the database at the time of the marts gate."""
+        return self.folder / "checks" / "audited.sha256"
+
+
+def _build_folder(settings: Settings) -> Path:
+    return settings.warehouse / "build"
+
+
+def _dbt_lock(settings: Settings) -> Path:
+    return settings.warehouse / "dbt.lock"
+
+
+def start_build(settings: Settings) -> Build:
+    """Begin a build: fingerprint the inputs and code, and empty the build folder."""
+    wait_until_ended(_dbt_lock(settings))
+    now = datetime.now(UTC)
+    build = Build(
+        build_id=f"{now:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}",
+        started_at_utc=now.replace(tzinfo=None).isoformat(timespec="seconds"),
+        code_version=code_version(settings),
+        input_hash=input_hash(settings),
+        folder=_build_folder(settings),
+    )
+    shutil.rmtree(build.folder, ignore_errors=True)
+    (build.folder / "checks").mkdir(parents=True)
+    build.dbt_target.mkdir()
+    description = {key: value for key, value in asdict(build).items() if key != "folder"}
+    (build.folder / "build.json").write_text(json.dumps(description, indent=1), encoding="utf-8")
+    return build
+
+
+def latest_build(settings: Settings) -> Build | None:
+    """The build that stands in the warehouse; None where there is none."""
+    folder = _build_folder(settings)
+    try:
+        return Build(**json.loads((folder / "build.json").read_text(encoding="utf-8")), folder=folder)
+    except FileNotFoundError:
+        return None
+
+
+def mark_audited(build: Build) -> None:
+    """Note which bytes the marts gate sees."""
+    build.audited_database.write_text(file_sha256(build.database), encoding="ascii")
+
+
+def is_audited(build: Build) -> bool:
+    """Whether the build's database is the one that the marts gate saw."""
+    try:
+        return build.audited_database.read_text(encoding="ascii") == file_sha256(build.database)
+    except FileNotFoundError:
+        return False
+
+
+def dbt_arguments(settings: Settings, arguments: list[str]) -> list[str]:
+    """The command line of a dbt process."""
+    return [sys.executable, "-m", "city_index.dbt_process", str(_dbt_lock(settings)), *arguments]
+
+
+def dbt_environment(settings: Settings, target: Path) -> dict[str, str]:
+    """The environment of a dbt process that builds into the build folder.
+
+    The database path is the same for every build of a home, so that dbt can reuse what it parsed.
+    """
+    return {
+        **os.environ,
+        "CITY_INDEX_BUILD_DATABASE": str(_build_folder(settings) / "build.duckdb"),
+        "DBT_PROJECT_DIR": str(settings.project_directory),
+        "DBT_PROFILES_DIR": str(settings.project_directory),
+        "DBT_TARGET_PATH": str(target),
+        "DBT_LOG_PATH": str(target),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "DO_NOT_TRACK": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def parsed_project(settings: Settings) -> Path:
+    """The folder with dbt's manifest of today's code; parsed once for each version of the code.
+
+    Raises:
+        CityIndexError: the project cannot be parsed; the message is dbt's.
+    """
+    target = settings.warehouse / f"{_PARSED_PREFIX}{code_version(settings).split('+')[1]}"
+    if (target / "manifest.json").is_file():
+        return target
+    settings.warehouse.mkdir(parents=True, exist_ok=True)
+    working = settings.warehouse / f".{target.name}-{os.getpid()}"
+    parsed = subprocess.run(
+        dbt_arguments(settings, ["--quiet", "parse"]),
+        cwd=settings.project_directory,
+        env=dbt_environment(settings, working),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if parsed.returncode != 0 or not (working / "manifest.json").is_file():
+        shutil.rmtree(working, ignore_errors=True)
+        said = " ".join((parsed.stdout + parsed.stderr).split())
+        raise CityIndexError(f"dbt cannot parse the project: {said[-800:]}")
+    shutil.rmtree(target, ignore_errors=True)
+    os.replace(working, target)
+    for path in settings.warehouse.glob(f"{_PARSED_PREFIX}*"):
+        if path != target:
+            shutil.rmtree(path, ignore_errors=True)
+    return target
+
+
+def reuse_parsed_project(parsed: Path, build: Build) -> None:
+    """Hand a build what dbt has parsed already; dbt checks itself whether it still holds."""
+    name = "partial_parse.msgpack"
+    if (parsed / name).is_file():
+        shutil.copyfile(parsed / name, build.dbt_target / name)
+
+
+def built_node_count(manifest: Mapping[str, Any]) -> int:
+    """How many nodes `dbt build` runs, by dbt's manifest."""
+    nodes = sum(node["resource_type"] in _BUILT_KINDS for node in manifest["nodes"].values())
+    return nodes + len(manifest.get("unit_tests", {}))
+
+
+def table_row_counts(build: Build) -> dict[str, int]:
+    """The rows of every table and view of the build, by name; empty where there is no database."""
+    if not build.database.is_file():
+        return {}
+    with duckdb.connect(str(build.database), read_only=True) as connection:
+        names = connection.execute(
+            "select table_schema, table_name from information_schema.tables where table_catalog = 'build'"
+        ).fetchall()
+        return {
+            f"{schema}.{name}": connection.execute(f'select count(*) from "{schema}"."{name}"').fetchone()[0]
+            for schema, name in names
+        }

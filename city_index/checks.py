@@ -1,0 +1,156 @@
+"""Check results: one shape for dbt's tests and for the expectations of the gates.
+
+What belongs here: reading results and saying what they mean. Running them is dbt's and the gates' work.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import duckdb
+
+CRITICAL = "critical"
+WARNING = "warning"
+
+PASSED = "passed"
+WARNED = "warned"
+FAILED = "failed"
+SKIPPED = "skipped"
+
+# How many offending rows a message shows.
+_SHOWN_ROWS = 3
+
+
+@dataclass(frozen=True)
+class Check:
+    """The result of one check.
+
+    Attributes:
+        name: the claim that was checked.
+        kind: dbt_test, dbt_unit_test, gx_raw or gx_marts.
+        asset: the table or file it is about.
+        status: passed, warned (failed with severity warning), failed or skipped.
+        severity: critical stops publishing; warning is recorded.
+        observed: what was found, in words or figures.
+        threshold: what was expected.
+        detail: the first offenders, where there are any.
+    """
+
+    name: str
+    kind: str
+    asset: str
+    status: str
+    severity: str
+    observed: str
+    threshold: str
+    detail: str = ""
+
+    @property
+    def stops_publishing(self) -> bool:
+        """Whether this result refuses the release."""
+        return self.status == FAILED
+
+    def sentence(self) -> str:
+        """The result as one line for people."""
+        offenders = f"; {self.detail}" if self.detail else ""
+        return f"{self.asset}: {self.name}: observed {self.observed}, expected {self.threshold}{offenders}"
+
+
+def write_checks(path: Path, checks: list[Check]) -> None:
+    """Write check results as JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps([asdict(check) for check in checks], ensure_ascii=False, indent=1), encoding="utf-8")
+
+
+def read_checks(path: Path) -> list[Check]:
+    """Read check results that write_checks wrote."""
+    return [Check(**item) for item in json.loads(path.read_text(encoding="utf-8"))]
+
+
+def count_by_status(checks: list[Check]) -> dict[str, int]:
+    """How many checks ended in each status; every status is a key."""
+    counts = {PASSED: 0, WARNED: 0, FAILED: 0, SKIPPED: 0}
+    for check in checks:
+        counts[check.status] += 1
+    return counts
+
+
+def _offending_rows(database: Path, query: str) -> str:
+    """The first rows that a failed test found, as text; empty where they cannot be had."""
+    try:
+        with duckdb.connect(str(database), read_only=True) as connection:
+            result = connection.execute(f"select * from ({query}) limit {_SHOWN_ROWS}")
+            names = [column[0] for column in result.description]
+            rows = result.fetchall()
+    except duckdb.Error:
+        return ""
+    return " | ".join(", ".join(f"{n}={v}" for n, v in zip(names, row, strict=True)) for row in rows)
+
+
+@dataclass(frozen=True)
+class DbtResults:
+    """What a dbt invocation left behind.
+
+    Attributes:
+        checks: its data tests and unit tests.
+        errors: one sentence for each node that could not run, other than because a check before it failed.
+        node_count: how many nodes it ran.
+    """
+
+    checks: list[Check]
+    errors: list[str]
+    node_count: int
+
+
+def read_dbt_results(target: Path, database: Path) -> DbtResults:
+    """Read dbt's ``run_results.json`` and ``manifest.json`` from its target folder.
+
+    Args:
+        target: dbt's target folder of the invocation.
+        database: the database it built, for the offending rows of failed tests.
+
+    Raises:
+        FileNotFoundError: dbt ended before it wrote its results.
+    """
+    run_results = json.loads((target / "run_results.json").read_text(encoding="utf-8"))
+    manifest = json.loads((target / "manifest.json").read_text(encoding="utf-8"))
+    nodes = {**manifest["nodes"], **manifest.get("unit_tests", {})}
+    checks: list[Check] = []
+    errors: list[str] = []
+    for result in run_results["results"]:
+        node = nodes[result["unique_id"]]
+        resource_type = node["resource_type"]
+        status = result["status"]
+        message = " ".join((result.get("message") or "").split())
+        if resource_type not in ("test", "unit_test"):
+            if status == "error":
+                errors.append(f"{resource_type} {node['name']} could not be built: {message}")
+            continue
+        config = node.get("config") or {}
+        severity = WARNING if str(config.get("severity", "error")).lower() == "warn" else CRITICAL
+        check_status = {"pass": PASSED, "warn": WARNED, "skipped": SKIPPED}.get(status, FAILED)
+        detail = ""
+        if resource_type == "test":
+            observed = f"{result['failures']} rows" if result.get("failures") is not None else message or status
+            threshold = "0 rows"
+            asset = _tested_asset(node, nodes)
+            if check_status in (FAILED, WARNED) and result.get("compiled_code"):
+                detail = _offending_rows(database, result["compiled_code"])
+        else:
+            observed = "as expected" if status == "pass" else (message or status)[:500]
+            threshold = "the expected rows"
+            asset = node.get("model", "")
+        checks.append(
+            Check(node["name"], f"dbt_{resource_type}", asset, check_status, severity, observed, threshold, detail)
+        )
+    return DbtResults(checks=checks, errors=errors, node_count=len(run_results["results"]))
+
+
+def _tested_asset(node: dict, nodes: dict) -> str:
+    attached = node.get("attached_node")
+    if attached and attached in nodes:
+        return nodes[attached]["name"]
+    depends_on = node["depends_on"]["nodes"]
+    return nodes[depends_on[0]]["name"] if depends_on else ""

@@ -1,0 +1,59 @@
+"""The console script ``city-index``.
+
+What belongs here: reading arguments, calling the work, saying the result. Slow libraries are imported by the command
+that needs them, so that ``status`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+import click
+
+from city_index import __version__
+from city_index.cli.doctor import doctor
+from city_index.cli.releases import releases, rollback, verify
+from city_index.cli.run import run
+from city_index.cli.status import status
+from city_index.errors import CityIndexError, UsageError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="city-index")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.pass_context
+def city_index(context: click.Context, debug: bool) -> None:
+    """Composite indices of cities: rebuild, inspect and roll back releases."""
+    context.obj = {"debug": debug}
+
+
+for command in (run, status, releases, rollback, verify, doctor):
+    city_index.add_command(command)
+
+
+def main() -> None:
+    """Run the command line; every error ends in one line and its exit code."""
+    debug = "--debug" in sys.argv
+    try:
+        city_index.main(standalone_mode=False)
+    except click.exceptions.Exit as end:
+        sys.exit(end.exit_code)
+    except click.ClickException as error:
+        sys.exit(_complain(error.format_message(), UsageError.exit_code))
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(_complain("interrupted; what was published is untouched", 130))
+    except CityIndexError as error:
+        if debug:
+            traceback.print_exc()
+        sys.exit(_complain(str(error), error.exit_code))
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        sys.exit(_complain(f"unexpected: {reason}; run again with --debug before the command for the traceback", 1))
+
+
+def _complain(message: str, exit_code: int) -> int:
+    print(f"city-index: {' '.join(message.split())}", file=sys.stderr)
+    return exit_code

@@ -1,0 +1,128 @@
+"""``city-index run``: the nightly job once, without the Dagster UI."""
+
+from __future__ import annotations
+
+import traceback
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+
+import click
+
+from city_index.checks import FAILED, PASSED, SKIPPED, WARNED, count_by_status
+from city_index.errors import CityIndexError, GateRefused
+from city_index.progress import reporter_for_stdout
+from city_index.session import PUBLISHED, RESTORED, Outcome, RebuildSession, rebuild_session
+from city_index.settings import Settings
+
+_HEADLINES = {
+    PUBLISHED: "Published release {id}",
+    RESTORED: "Inputs and code are unchanged; the published copy of release {id} was put back",
+    "unchanged": "Inputs and code are unchanged; release {id} stays published",
+}
+
+
+@click.command()
+def run() -> None:
+    """Land, check, build, audit and publish once: the nightly job without the Dagster UI."""
+    settings = Settings.from_environment()
+    reporter = reporter_for_stdout()
+    try:
+        with rebuild_session(settings, "city-index run", reporter) as session:
+            _execute_nightly_job(settings, session)
+            outcome = session.outcome
+    finally:
+        reporter.close()
+    if outcome is None:
+        raise CityIndexError("the job ended without publishing; see the run in Dagster, or use --debug")
+    _report(settings, outcome)
+
+
+def _execute_nightly_job(settings: Settings, session: RebuildSession) -> None:
+    """Run Dagster's nightly job in this process.
+
+    Its hundreds of events go to an instance in memory, because writing them to the history takes as long as building;
+    the history gets one event, the materialisation of the published release.
+
+    Raises:
+        CityIndexError: the job failed; the error that ended it, or the gate's refusal.
+    """
+    log_path = settings.home / "last_run.log"
+    # dbt and Dagster log hundreds of lines; people get the stages, and the log keeps the rest.
+    with log_path.open("w", encoding="utf-8") as log, redirect_stdout(log), redirect_stderr(log):
+        from orchestration.definitions import build_definitions
+        from orchestration.defs.nightly.jobs import NIGHTLY_JOB
+        from orchestration.history import record_published_release
+
+        try:
+            build_definitions(settings).resolve_job_def(NIGHTLY_JOB).execute_in_process()
+        except Exception as error:
+            traceback.print_exc(file=log)
+            cause = _root_cause(error)
+            if isinstance(cause, CityIndexError):
+                raise cause from None
+            refusals = session.refusals()
+            if refusals:
+                more = f" (and {len(refusals) - 1} more)" if len(refusals) > 1 else ""
+                raise GateRefused(f"a quality gate refused: {refusals[0]}{more}; nothing was published") from None
+            raise CityIndexError(f"{cause}; the log is {log_path}") from error
+        if session.outcome is not None:
+            record_published_release(settings, session.outcome)
+
+
+def _root_cause(error: BaseException) -> BaseException:
+    """The error that a step raised, under what Dagster wrapped it in."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def _report(settings: Settings, outcome: Outcome) -> None:
+    from rich.console import Console
+
+    counts = count_by_status(outcome.checks)
+    console = Console(highlight=False, soft_wrap=True)
+    console.print()
+    console.print(f"[bold]{_HEADLINES[outcome.kind].format(id=outcome.manifest.release_id)}[/bold]")
+    console.print(f"  {settings.published_database}", markup=False)
+    _print_top_ten(console, settings.published_database)
+    console.print(
+        f"{counts[PASSED]} checks passed, {counts[WARNED]} warned, {counts[FAILED]} failed, {counts[SKIPPED]} skipped "
+        "(table meta_checks)"
+    )
+    for check in outcome.checks:
+        if check.status == WARNED:
+            console.print(f"  warning: {check.sentence()}", markup=False)
+
+
+def _print_top_ten(console, database: Path) -> None:
+    import duckdb
+    from rich.table import Table
+
+    with duckdb.connect(str(database), read_only=True) as connection:
+        editions = connection.execute(
+            "select index_code, edition, title_zh, publisher_zh, city_count from dim_editions order by all"
+        ).fetchall()
+        for index_code, edition, title, publisher, city_count in editions:
+            rows = connection.execute(
+                "select total_rank, city_zh, city_en, total_score, coalesce(tier_zh, ''), notice_zh, notice_en "
+                "from rpt_city_index where index_code = ? and edition = ? and total_rank <= 10 "
+                "order by total_rank, city_code limit 10",
+                [index_code, edition],
+            ).fetchall()
+            heading = f"{title or index_code}, {index_code} {edition}: the first of {city_count}"
+            table = Table(title=heading, title_justify="left", box=None, pad_edge=False)
+            table.add_column("rank", justify="right")
+            table.add_column("city")
+            table.add_column("")
+            table.add_column("score", justify="right")
+            table.add_column("tier")
+            for rank, name_zh, name_en, score, tier, _zh, _en in rows:
+                table.add_row(str(rank), name_zh, name_en, f"{score:.1f}", tier)
+            console.print()
+            console.print(table)
+            if publisher:
+                console.print(f"Assessment published by {publisher}", markup=False)
+            for notice in (rows[0][5], rows[0][6]) if rows else ():
+                if notice:
+                    console.print(notice, markup=False)
+            console.print()

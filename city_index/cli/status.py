@@ -1,0 +1,47 @@
+"""``city-index status``: what is published, how fresh it is, and who is rebuilding."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+
+from city_index.lock import lock_holder
+from city_index.releases import store
+from city_index.settings import Settings
+
+
+def age(built_at_utc: str) -> str:
+    """How long ago a release was built, in words."""
+    seconds = (datetime.now(UTC) - datetime.fromisoformat(built_at_utc)).total_seconds()
+    if seconds < 0:
+        return "in the future: the clock of this machine went back"
+    if seconds < 3600:
+        return f"{seconds / 60:.0f} minutes ago"
+    if seconds < 48 * 3600:
+        return f"{seconds / 3600:.0f} hours ago"
+    return f"{seconds / 86400:.0f} days ago"
+
+
+@click.command()
+def status() -> None:
+    """Last release, freshness, its checks, and who holds the rebuild lock."""
+    settings = Settings.from_environment()
+    current = store.current_release(settings)
+    if current is None:
+        click.echo("published   nothing yet; run `city-index run`")
+    else:
+        releases = store.kept_releases(settings)
+        click.echo(f"published   release {current.release_id}, built {current.built_at_utc} ({age(current.built_at_utc)})")
+        click.echo(f"database    {settings.published_database}")
+        click.echo(f"code        {current.code_version}")
+        click.echo(f"tables      {len(current.tables)}, {sum(current.tables.values()):,} rows")
+        click.echo("checks      " + ", ".join(f"{number} {name}" for name, number in sorted(current.checks.items())))
+        if releases and releases[0].release_id != current.release_id:
+            click.echo(f"rolled back release {releases[0].release_id} is newer and not published")
+        for fault in store.published_faults(settings):
+            click.echo(f"damaged     {fault}; run `city-index run` to put it back")
+        if current.notice:
+            click.echo(f"notice      {current.notice}")
+    holder = lock_holder(settings.lock_file)
+    click.echo(f"rebuild     {'running: ' + holder if holder else 'not running'}")

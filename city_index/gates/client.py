@@ -1,0 +1,88 @@
+"""The gates as a caller sees them: a handle on the worker process.
+
+What belongs here: starting, asking and ending the worker. Nothing here imports Great Expectations.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import deque
+from pathlib import Path
+from threading import Thread
+
+from city_index.checks import Check
+from city_index.gates.suites import MARTS, RAW
+from city_index.settings import PROJECT_DIRECTORY
+
+
+class GateClient:
+    """Starts a gate worker at once and asks it later; use as a context manager."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "city_index.gates.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=PROJECT_DIRECTORY,
+            encoding="utf-8",
+        )
+        # Whatever libraries print is kept short and shown only if the worker dies.
+        self._last_words: deque[str] = deque(maxlen=20)
+        self._listener = Thread(target=self._listen, daemon=True)
+        self._listener.start()
+
+    def __enter__(self) -> GateClient:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _listen(self) -> None:
+        for line in self._process.stderr:
+            self._last_words.append(line.rstrip())
+
+    def _ask(self, request: dict) -> list[Check]:
+        try:
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
+            line = self._process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        if not line:
+            self._process.wait()
+            self._listener.join(timeout=1)
+            raise RuntimeError("the gate worker ended: " + "\n".join(self._last_words))
+        answer = json.loads(line)
+        if "error" in answer:
+            raise RuntimeError(f"the gate worker failed: {answer['error']}")
+        return [Check(**item) for item in answer["checks"]]
+
+    def check_raw(self, seeds: Path) -> list[Check]:
+        """Run the raw gate on a folder of input files."""
+        return self._ask({"gate": RAW, "seeds": str(seeds)})
+
+    def check_marts(self, database: Path, last_release: Path | None) -> list[Check]:
+        """Run the marts gate on a build, against the last release where there is one."""
+        return self._ask(
+            {"gate": MARTS, "database": str(database), "last_release": str(last_release) if last_release else None}
+        )
+
+    def write_data_docs(self, folder: Path) -> None:
+        """Write the data docs of the gates run so far."""
+        self._ask({"data_docs": str(folder)})
+
+    def close(self) -> None:
+        """End the worker."""
+        if self._process.poll() is None:
+            self._process.stdin.close()
+            try:
+                self._process.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        self._listener.join(timeout=1)
+        self._process.stdout.close()
+        self._process.stderr.close()

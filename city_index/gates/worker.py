@@ -1,0 +1,262 @@
+"""The process that runs the gates with Great Expectations.
+
+Great Expectations takes seconds of processor time to import, so it lives in a process of its own that is started
+first and imports while the rest of the run starts; it stays for both gates. It reads one request per line from
+standard input and answers each with one line of JSON on standard output; what libraries print goes to standard error.
+
+Request: ``{"gate": "raw", "seeds": folder}`` or
+``{"gate": "marts", "database": file, "last_release": file or null}`` or ``{"data_docs": folder}``.
+Answer: ``{"checks": [...]}`` or ``{"error": message}``.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import sys
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import duckdb
+
+from city_index.checks import CRITICAL, FAILED, PASSED, SKIPPED, WARNED, Check
+from city_index.gates.suites import BATCHES, RAW, Batch, Claim, ValueSet
+
+# How many offenders a check names.
+_SHOWN_OFFENDERS = 3
+
+# Elements of the data docs that would load something from the network.
+_REMOTE_ELEMENTS = re.compile(
+    r"""<script\b[^>]*\bsrc=["']https?://[^>]*>\s*</script>"""
+    r"""|<link\b[^>]*\bhref=["']https?://[^>]*>"""
+    r"""|<img\b[^>]*\bsrc=["']https?://[^>]*>"""
+    r"""|<iframe\b.*?</iframe>""",
+    re.IGNORECASE | re.DOTALL,
+)
+_DATA_DOCS_STYLE = """<style>
+body { font-family: system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; line-height: 1.5; }
+table { border-collapse: collapse; margin: 0.5rem 0 1.5rem; } td, th { border: 1px solid #ccc; padding: 0.3rem 0.6rem; }
+.modal, .navbar, .cooltip, .hide-succeeded-validation-target-child > .d-none { display: none; }
+</style></head>"""
+
+
+def _quoted(path: Path | str) -> str:
+    return "'" + str(path).replace("'", "''") + "'"
+
+
+def load_seeds(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """Make a table of text for each CSV file of a folder, with the row of the file beside each row.
+
+    The header gives the columns, so nothing is guessed and no row can be dropped.
+
+    Raises:
+        ValueError: a file cannot be read as it stands; the message names it and the row.
+    """
+    import duckdb
+
+    for path in sorted(folder.glob("*.csv")):
+        try:
+            with path.open(encoding="utf-8-sig", newline="") as stream:
+                rows = csv.reader(stream, strict=True)
+                header = next(rows, None)
+                if not header:
+                    raise ValueError(f"{path.name}: the file is empty; it needs a header")
+                for row in rows:
+                    if len(row) != len(header):
+                        raise ValueError(
+                            f"{path.name} row {rows.line_num}: {len(row)} fields where the header has {len(header)}"
+                        )
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{path.name}: not UTF-8 at byte {error.start}") from None
+        except csv.Error as error:
+            raise ValueError(f"{path.name} row {rows.line_num}: {error}") from None
+        columns = ", ".join(f"{_quoted(name)}: 'VARCHAR'" for name in header)
+        try:
+            connection.execute(
+                f'create table "{path.stem}" as select 1 + row_number() over () as file_row, * from read_csv('
+                f"{_quoted(path)}, columns={{{columns}}}, header=true, delim=',', quote='\"', escape='\"', "
+                "auto_detect=false, strict_mode=true, parallel=false)"
+            )
+        except duckdb.Error as error:
+            raise ValueError(f"{path.name}: {str(error).splitlines()[0]}") from None
+
+
+class GateWorker:
+    """Runs gates and keeps their results for the data docs."""
+
+    def __init__(self) -> None:
+        os.environ["GX_ANALYTICS_ENABLED"] = "false"
+        import great_expectations
+
+        self._gx = great_expectations
+        self._context = great_expectations.get_context(mode="ephemeral")
+        self._context.variables.progress_bars = {"globally": False, "metric_calculations": False}
+        self._source = self._context.data_sources.add_pandas("city_index")
+
+    def run(self, gate: str, connection: duckdb.DuckDBPyConnection, has_last_release: bool) -> list[Check]:
+        """Check every batch of a gate.
+
+        Args:
+            gate: raw or marts.
+            connection: where the batches' queries run.
+            has_last_release: whether ``last_release`` is attached; batches that need it are skipped otherwise.
+        """
+        checks: list[Check] = []
+        for batch in BATCHES[gate]:
+            if batch.needs_last_release and not has_last_release:
+                checks.extend(
+                    Check(c.name, f"gx_{gate}", batch.asset, SKIPPED, c.severity, "no earlier release", c.threshold)
+                    for c in batch.claims
+                )
+            else:
+                checks.extend(self._run_batch(gate, batch, connection))
+        return checks
+
+    def _run_batch(self, gate: str, batch: Batch, connection: duckdb.DuckDBPyConnection) -> list[Check]:
+        frame = connection.execute(batch.query).df()
+        name = f"{gate}.{batch.name}"
+        suite = self._gx.ExpectationSuite(name=name)
+        for claim in batch.claims:
+            suite.add_expectation(self._expectation(claim, connection))
+        definition = self._gx.ValidationDefinition(
+            name=name,
+            data=self._source.add_dataframe_asset(name).add_batch_definition_whole_dataframe(name),
+            suite=self._context.suites.add(suite),
+        )
+        checkpoint = self._context.checkpoints.add(
+            self._gx.Checkpoint(
+                name=name,
+                validation_definitions=[self._context.validation_definitions.add(definition)],
+                result_format={
+                    "result_format": "SUMMARY",
+                    "unexpected_index_column_names": list(batch.identifiers),
+                    "partial_unexpected_count": _SHOWN_OFFENDERS,
+                },
+            )
+        )
+        outcome = checkpoint.run(batch_parameters={"dataframe": frame})
+        (validation,) = outcome.run_results.values()
+        by_name = {result.expectation_config.meta["name"]: result for result in validation.results}
+        return [self._check(gate, batch, claim, by_name[claim.name]) for claim in batch.claims]
+
+    def _expectation(self, claim: Claim, connection: duckdb.DuckDBPyConnection) -> Any:
+        arguments = {
+            key: [row[0] for row in connection.execute(value.query).fetchall()]
+            if isinstance(value, ValueSet)
+            else value
+            for key, value in claim.arguments.items()
+        }
+        expectation = getattr(self._gx.expectations, claim.expectation)
+        return expectation(**arguments, severity=claim.severity, meta={"name": claim.name})
+
+    @staticmethod
+    def _check(gate: str, batch: Batch, claim: Claim, result: Any) -> Check:
+        found = result.result or {}
+        raised = [info.get("exception_message") for info in _exceptions(result.exception_info) if info]
+        if raised:
+            observed, detail = "the check itself failed", str(raised[0])
+        elif "unexpected_count" in found:
+            observed = f"{found['unexpected_count']} of {found['element_count']} rows otherwise"
+            detail = _offenders(found, batch)
+        else:
+            observed, detail = str(found.get("observed_value")), ""
+        if result.success:
+            status = PASSED
+        else:
+            status = FAILED if claim.severity == CRITICAL else WARNED
+        return Check(
+            claim.name,
+            f"gx_{gate}",
+            batch.asset,
+            status,
+            claim.severity,
+            observed,
+            claim.threshold,
+            "" if result.success else detail,
+        )
+
+    def write_data_docs(self, folder: Path) -> None:
+        """Write Great Expectations' data docs of all gates run so far, as pages that load nothing from a network."""
+        self._context.add_data_docs_site(
+            site_name="release",
+            site_config={
+                "class_name": "SiteBuilder",
+                "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(folder)},
+                "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+            },
+        )
+        self._context.build_data_docs(site_names=["release"])
+        self._context.delete_data_docs_site("release")
+        for page in folder.rglob("*.html"):
+            text = _REMOTE_ELEMENTS.sub("", page.read_text(encoding="utf-8"))
+            page.write_text(text.replace("</head>", _DATA_DOCS_STYLE, 1), encoding="utf-8")
+
+
+def _exceptions(exception_info: Any) -> list[dict]:
+    """The exceptions of a result; they come as one record or as a record per metric."""
+    if not isinstance(exception_info, dict):
+        return []
+    if "raised_exception" in exception_info:
+        return [exception_info] if exception_info["raised_exception"] else []
+    return [info for info in exception_info.values() if isinstance(info, dict) and info.get("raised_exception")]
+
+
+def _offenders(found: dict, batch: Batch) -> str:
+    rows = found.get("partial_unexpected_index_list") or []
+    named = []
+    for row in rows[:_SHOWN_OFFENDERS]:
+        if not isinstance(row, dict):
+            continue
+        extra = {key: value for key, value in row.items() if key not in batch.identifiers and value is not None}
+        values = {**{key: row.get(key) for key in batch.identifiers}, **extra}
+        named.append(", ".join(f"{key}={value}" for key, value in values.items()))
+    return " | ".join(named)
+
+
+def _answer(worker: GateWorker, request: dict) -> dict:
+    import duckdb
+
+    if "data_docs" in request:
+        worker.write_data_docs(Path(request["data_docs"]))
+        return {"checks": []}
+    connection = duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
+    with connection:
+        if request["gate"] == RAW:
+            try:
+                load_seeds(connection, Path(request["seeds"]))
+            except ValueError as error:
+                unreadable = Check(
+                    "inputs_can_be_read", "gx_raw", "seeds", FAILED, CRITICAL, str(error), "well-formed UTF-8 CSV"
+                )
+                return {"checks": [asdict(unreadable)]}
+        else:
+            connection.execute(f"attach {_quoted(request['database'])} as build (read_only)")
+            if request["last_release"]:
+                connection.execute(f"attach {_quoted(request['last_release'])} as last_release (read_only)")
+            connection.execute("use build.main")
+        checks = worker.run(request["gate"], connection, bool(request.get("last_release")))
+    return {"checks": [asdict(check) for check in checks]}
+
+
+def main() -> None:
+    """Serve requests until standard input ends."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    warnings.filterwarnings("ignore", category=DeprecationWarning)
+    worker = GateWorker()
+    for line in sys.stdin:
+        try:
+            answer = _answer(worker, json.loads(line))
+        except Exception as error:  # the answer carries it to the process that asked
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        answers.write(json.dumps(answer, ensure_ascii=True, default=str) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""The rebuild lock: at most one process rebuilds a given home at a time.
+
+The lock is the kernel's (flock) and ends with the process that holds it, however that process ends; so it is never
+stale and nothing has to clean it up. What the file says is only for people.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from city_index.errors import RebuildRunning
+
+
+def _read_holder(lock_file: Path) -> str:
+    try:
+        holder = json.loads(lock_file.read_text(encoding="utf-8"))
+        return f"{holder['what']}, process {holder['pid']} on {holder['host']}, since {holder['since_utc']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "a process that did not write its name"
+
+
+@contextmanager
+def rebuild_lock(lock_file: Path, what: str) -> Iterator[None]:
+    """Hold the rebuild lock for the length of the ``with`` block.
+
+    Args:
+        lock_file: the file to lock; made when missing.
+        what: the name under which the holder is shown to others.
+
+    Raises:
+        RebuildRunning: another process holds it; raised at once, without waiting.
+    """
+    lock_file.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RebuildRunning(
+                f"another rebuild is running: {_read_holder(lock_file)}; wait for it or end that process"
+            ) from None
+        holder = {
+            "what": what,
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "since_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps(holder).encode(), 0)
+        yield
+        os.ftruncate(descriptor, 0)
+    finally:
+        os.close(descriptor)
+
+
+def lock_holder(lock_file: Path) -> str | None:
+    """Who holds the rebuild lock now, in words; None where nobody does."""
+    try:
+        descriptor = os.open(lock_file, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _read_holder(lock_file)
+    else:
+        return None
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,120 @@
+"""Progress of a run: a live bar on a terminal, plain lines anywhere else.
+
+The work reports through ``Reporter``; it never prints.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Protocol
+
+
+class Reporter(Protocol):
+    """What the work calls to say how far it is."""
+
+    def stage(self, name: str, total: int | None = None) -> None:
+        """A stage begins; ``total`` is its number of steps, where known."""
+
+    def advance(self, detail: str = "") -> None:
+        """One step of the stage is done."""
+
+    def finish(self, detail: str = "") -> None:
+        """The stage is done; ``detail`` says with what result."""
+
+    def close(self) -> None:
+        """Nothing more will be reported, whether or not the stage finished."""
+
+
+class SilentReporter:
+    """Reports nothing."""
+
+    def stage(self, name: str, total: int | None = None) -> None:
+        """See Reporter."""
+
+    def advance(self, detail: str = "") -> None:
+        """See Reporter."""
+
+    def finish(self, detail: str = "") -> None:
+        """See Reporter."""
+
+    def close(self) -> None:
+        """See Reporter."""
+
+
+class LineReporter:
+    """One line for each finished stage, for logs and schedulers."""
+
+    def __init__(self) -> None:
+        # The stream of today: the run redirects sys.stdout while it works.
+        self._stream = sys.stdout
+        self._name = ""
+        self._started = 0.0
+
+    def stage(self, name: str, total: int | None = None) -> None:
+        """See Reporter."""
+        self._name = name
+        self._started = time.monotonic()
+
+    def advance(self, detail: str = "") -> None:
+        """See Reporter."""
+
+    def finish(self, detail: str = "") -> None:
+        """See Reporter."""
+        print(f"{self._name}: {detail} ({time.monotonic() - self._started:.1f} s)", file=self._stream, flush=True)
+
+    def close(self) -> None:
+        """See Reporter."""
+
+
+class TerminalReporter:
+    """A live bar for the running stage, and a line for each finished one."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        self._console = Console(file=sys.stdout)
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("[dim]{task.fields[detail]}"),
+            console=self._console,
+            transient=True,
+        )
+        self._task = None
+        self._name = ""
+        self._started = 0.0
+
+    def stage(self, name: str, total: int | None = None) -> None:
+        """See Reporter."""
+        self._name = name
+        self._started = time.monotonic()
+        self._progress.start()
+        self._task = self._progress.add_task(name, total=total, detail="")
+
+    def advance(self, detail: str = "") -> None:
+        """See Reporter."""
+        if self._task is not None:
+            self._progress.update(self._task, advance=1, detail=detail[:50])
+
+    def finish(self, detail: str = "") -> None:
+        """See Reporter."""
+        if self._task is not None:
+            self._progress.remove_task(self._task)
+            self._task = None
+        self._progress.stop()
+        elapsed = time.monotonic() - self._started
+        self._console.print(f"[green]✓[/green] {self._name}: {detail} [dim]({elapsed:.1f} s)[/dim]", highlight=False)
+
+    def close(self) -> None:
+        """See Reporter."""
+        self._progress.stop()
+
+
+def reporter_for_stdout() -> LineReporter | TerminalReporter:
+    """The reporter that fits where standard output goes."""
+    return TerminalReporter() if sys.stdout.isatty() else LineReporter()

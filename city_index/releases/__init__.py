@@ -1,0 +1,1 @@
+"""Releases: assembled from an audited build, published atomically, kept, verified and rolled back."""

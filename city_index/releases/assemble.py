@@ -1,0 +1,291 @@
+"""Assembling a release: from the audited build to a folder that stands on its own.
+
+The database of a release holds tables only, with their comments and keys, in a storage format that older clients
+open. Parquet and CSV copies of each table stand beside it. Nothing here touches what readers see.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from city_index.checks import Check
+from city_index.errors import CityIndexError
+from city_index.hashing import file_sha256
+
+DATABASE_NAME = "city_index.duckdb"
+
+# The oldest storage format that DuckDB still writes; clients from 1.0 on open it.
+STORAGE_VERSION = "v1.0.0"
+
+# Tables that say when and how a release was made; they are left out of the content hash.
+RELEASE_TABLES = ("meta_release", "meta_checks")
+
+_META_TABLES = {
+    "meta_release": (
+        "This release: one row.",
+        [
+            ("release_id", "varchar not null primary key", "Identifier of the release; the same in its manifest."),
+            ("built_at_utc", "timestamp not null", "When the build began, UTC."),
+            ("code_version", "varchar not null", "Version of the project and a fingerprint of its code."),
+            ("input_hash", "varchar not null", "SHA-256 over all input files."),
+            ("content_hash", "varchar not null", "SHA-256 over the data tables; equal for equal data."),
+            ("duckdb_version", "varchar not null", "Version of the DuckDB that wrote the file."),
+            ("storage_version", "varchar not null", "Storage format of the file."),
+            ("notice", "varchar", "What must be said beside the scores of this release."),
+        ],
+    ),
+    "meta_checks": (
+        "Every check of this release: one row per check.",
+        [
+            ("name", "varchar not null", "The claim that was checked."),
+            ("kind", "varchar not null", "dbt_test, dbt_unit_test, gx_raw (inputs) or gx_marts (published tables)."),
+            ("asset", "varchar not null", "Table or file the claim is about."),
+            ("status", "varchar not null", "passed; warned: failed and only recorded; skipped: could not apply."),
+            ("severity", "varchar not null", "critical: a failure stops publishing; warning: it is recorded."),
+            ("observed", "varchar", "What was found."),
+            ("threshold", "varchar", "What was expected."),
+            ("detail", "varchar", "The first offenders, where there are any."),
+        ],
+    ),
+}
+_META_KEYS = {"meta_checks": "primary key (kind, name)"}
+
+
+@dataclass(frozen=True)
+class ReleaseFacts:
+    """What meta_release says of a release, but for the content hash, which comes out of assembling."""
+
+    release_id: str
+    built_at_utc: str
+    code_version: str
+    input_hash: str
+    content_hash: str
+    duckdb_version: str
+    storage_version: str
+    notice: str
+
+
+def quoted(value: Path | str) -> str:
+    """A value as an SQL string."""
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    """A name as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def connect() -> duckdb.DuckDBPyConnection:
+    """An in-memory connection that installs and loads nothing."""
+    return duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
+
+
+def _tables(connection: duckdb.DuckDBPyConnection, database: str) -> list[str]:
+    return [
+        name
+        for (name,) in connection.execute(
+            "select table_name from duckdb_tables() where database_name = ? and schema_name = 'main' order by 1",
+            [database],
+        ).fetchall()
+    ]
+
+
+def _key(connection: duckdb.DuckDBPyConnection, database: str, table: str) -> list[str]:
+    found = connection.execute(
+        "select constraint_column_names from duckdb_constraints() "
+        "where database_name = ? and schema_name = 'main' and table_name = ? and constraint_type = 'PRIMARY KEY'",
+        [database, table],
+    ).fetchone()
+    if found is None:
+        raise CityIndexError(f"table {table} has no primary key; give its model one in its contract")
+    return found[0]
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, database: str, table: str) -> list[tuple]:
+    return connection.execute(
+        "select column_name, data_type, is_nullable, comment from duckdb_columns() "
+        "where database_name = ? and schema_name = 'main' and table_name = ? order by column_index",
+        [database, table],
+    ).fetchall()
+
+
+def _copy_table(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    """Copy a table of ``build`` into ``release`` with its key and comments, ordered by its key; gives its rows."""
+    key = _key(connection, "build", table)
+    columns = _columns(connection, "build", table)
+    definitions = [
+        f"{identifier(name)} {data_type}{'' if is_nullable else ' not null'}"
+        for name, data_type, is_nullable, _comment in columns
+    ]
+    key_list = ", ".join(identifier(column) for column in key)
+    target = f"release.main.{identifier(table)}"
+    connection.execute(f"create table {target} ({', '.join(definitions)}, primary key ({key_list}))")
+    connection.execute(f"insert into {target} select * from build.main.{identifier(table)} order by {key_list}")
+    (comment,) = connection.execute(
+        "select comment from duckdb_tables() where database_name = 'build' and schema_name = 'main' and table_name = ?",
+        [table],
+    ).fetchone()
+    _comment_on(connection, target, comment, {name: text for name, _type, _null, text in columns})
+    return connection.execute(f"select count(*) from {target}").fetchone()[0]
+
+
+def _comment_on(
+    connection: duckdb.DuckDBPyConnection, target: str, comment: str | None, columns: dict[str, str | None]
+) -> None:
+    undocumented = [name for name, text in columns.items() if not (text or "").strip()]
+    if undocumented or not (comment or "").strip():
+        raise CityIndexError(
+            f"{target} lacks a comment on {', '.join(undocumented) or 'the table'}; describe it in its model's YAML"
+        )
+    connection.execute(f"comment on table {target} is {quoted(comment)}")
+    for name, text in columns.items():
+        connection.execute(f"comment on column {target}.{identifier(name)} is {quoted(text)}")
+
+
+def _create_meta_table(connection: duckdb.DuckDBPyConnection, table: str, rows: list[tuple]) -> None:
+    comment, columns = _META_TABLES[table]
+    definitions = [f"{name} {definition}" for name, definition, _comment in columns]
+    if table in _META_KEYS:
+        definitions.append(_META_KEYS[table])
+    target = f"release.main.{table}"
+    connection.execute(f"create table {target} ({', '.join(definitions)})")
+    if rows:
+        connection.executemany(f"insert into {target} values ({', '.join('?' * len(columns))})", rows)
+    _comment_on(connection, target, comment, {name: text for name, _definition, text in columns})
+
+
+def _export_parquet(connection: duckdb.DuckDBPyConnection, folder: Path, table: str, key: list[str]) -> None:
+    ordered = f"select * from release.main.{identifier(table)} order by {', '.join(map(identifier, key))}"
+    connection.execute(
+        f"copy ({ordered}) to {quoted(folder / f'{table}.parquet')} (format parquet, compression zstd)"
+    )
+
+
+def _export_csv(connection: duckdb.DuckDBPyConnection, folder: Path, table: str, key: list[str]) -> None:
+    """Write a table as CSV for spreadsheets: with a byte order mark, so that they read UTF-8, and with an apostrophe
+    before text that they would run as a formula."""
+    expressions = []
+    for name, data_type, _is_nullable, _comment in _columns(connection, "release", table):
+        column = identifier(name)
+        if data_type == "VARCHAR":
+            expressions.append(
+                f"case when regexp_matches({column}, '^[=+\\-@\\t\\r]') then '''' || {column} else {column} end"
+                f" as {column}"
+            )
+        else:
+            expressions.append(column)
+    path = folder / f"{table}.csv"
+    body = folder / f".{table}.csv.tmp"
+    connection.execute(
+        f"copy (select {', '.join(expressions)} from release.main.{identifier(table)} "
+        f"order by {', '.join(map(identifier, key))}) to {quoted(body)} (format csv, header true)"
+    )
+    with path.open("wb") as target, body.open("rb") as source:
+        target.write(b"\xef\xbb\xbf")
+        shutil.copyfileobj(source, target)
+    body.unlink()
+
+
+def assemble_tables(build_database: Path, folder: Path) -> tuple[str, dict[str, int]]:
+    """Copy the data tables of a build into a release folder, as a database and as Parquet and CSV.
+
+    Args:
+        build_database: the audited build.
+        folder: an empty folder.
+
+    Returns:
+        the content hash, in hex, and the rows of each table.
+
+    Raises:
+        CityIndexError: a table has no key, or a table or column has no comment.
+    """
+    (folder / "parquet").mkdir()
+    (folder / "csv").mkdir()
+    digest = hashlib.sha256()
+    rows: dict[str, int] = {}
+    with connect() as connection:
+        connection.execute(f"attach {quoted(build_database)} as build (read_only)")
+        connection.execute(
+            f"attach {quoted(folder / DATABASE_NAME)} as release (storage_version {quoted(STORAGE_VERSION)})"
+        )
+        for table in _tables(connection, "build"):
+            rows[table] = _copy_table(connection, table)
+            key = _key(connection, "release", table)
+            _export_parquet(connection, folder / "parquet", table, key)
+            _export_csv(connection, folder / "csv", table, key)
+            digest.update(f"{table}\0{file_sha256(folder / 'parquet' / f'{table}.parquet')}\n".encode())
+        connection.execute("detach release")
+    return digest.hexdigest(), rows
+
+
+def add_release_tables(folder: Path, facts: ReleaseFacts, checks: list[Check]) -> dict[str, int]:
+    """Add meta_release and meta_checks to an assembled folder; gives their rows."""
+    with connect() as connection:
+        connection.execute(f"attach {quoted(folder / DATABASE_NAME)} as release")
+        _create_meta_table(connection, "meta_release", [tuple(vars(facts).values())])
+        ordered = sorted(checks, key=lambda check: (check.kind, check.name))
+        _create_meta_table(
+            connection,
+            "meta_checks",
+            [(c.name, c.kind, c.asset, c.status, c.severity, c.observed, c.threshold, c.detail or None) for c in ordered],
+        )
+        for table in RELEASE_TABLES:
+            key = _key(connection, "release", table)
+            _export_parquet(connection, folder / "parquet", table, key)
+            _export_csv(connection, folder / "csv", table, key)
+        connection.execute("checkpoint release")
+        connection.execute("detach release")
+    return {"meta_release": 1, "meta_checks": len(checks)}
+
+
+def verify_database(folder: Path, release_id: str, rows: dict[str, int]) -> None:
+    """Reopen a release's database as a reader would and hold it against what went in.
+
+    Raises:
+        CityIndexError: it is not what it should be.
+    """
+    database = folder / DATABASE_NAME
+    with connect() as connection:
+        connection.execute(f"attach {quoted(database)} as release (read_only)")
+        found = {
+            table: connection.execute(f"select count(*) from release.main.{identifier(table)}").fetchone()[0]
+            for table in _tables(connection, "release")
+        }
+        if found != rows:
+            raise CityIndexError(f"{database} does not hold the rows that were copied: {found} instead of {rows}")
+        ids = connection.execute("select release_id from release.main.meta_release").fetchall()
+        if ids != [(release_id,)]:
+            raise CityIndexError(f"{database} names the release {ids} instead of {release_id}")
+        (views,) = connection.execute(
+            "select count(*) from duckdb_views() where database_name = 'release' and not internal"
+        ).fetchone()
+        if views:
+            raise CityIndexError(f"{database} holds {views} views; only tables are published")
+        for table in found:
+            exported = connection.execute(
+                f"select count(*) from read_parquet({quoted(folder / 'parquet' / f'{table}.parquet')})"
+            ).fetchone()[0]
+            if exported != found[table]:
+                raise CityIndexError(f"parquet/{table}.parquet holds {exported} rows instead of {found[table]}")
+
+
+def sync_folder(folder: Path) -> None:
+    """Make every file of a folder, and the folder itself, durable."""
+    for path in sorted(folder.rglob("*"), reverse=True):
+        sync(path)
+    sync(folder)
+
+
+def sync(path: Path) -> None:
+    """Make one file or folder durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

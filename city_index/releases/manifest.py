@@ -1,0 +1,104 @@
+"""The manifest of a release: what it is made of and the checksum of every file.
+
+The manifest is written last, so a folder with a manifest is a whole release.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from city_index.hashing import file_sha256
+
+MANIFEST_NAME = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A release in words.
+
+    Attributes:
+        release_id: the time it was built (UTC) and the first digits of its content hash; unique in a home.
+        sequence: counts the releases of a home; the order of releases, whatever the clock says.
+        built_at_utc: when the build began, ISO 8601.
+        code_version: version and fingerprint of the code.
+        input_hash: SHA-256 over the inputs.
+        content_hash: SHA-256 over the data tables; equal for equal data, whenever they were built.
+        duckdb_version: the DuckDB that wrote the database.
+        storage_version: the storage format of the database: the oldest DuckDB that opens it.
+        notice: what must be said beside its scores.
+        checks: how many checks ended in each status.
+        tables: rows of each table.
+        files: for each file, by its path in the release, its SHA-256 and size in bytes.
+    """
+
+    release_id: str
+    sequence: int
+    built_at_utc: str
+    code_version: str
+    input_hash: str
+    content_hash: str
+    duckdb_version: str
+    storage_version: str
+    notice: str
+    checks: dict[str, int]
+    tables: dict[str, int]
+    files: dict[str, dict] = field(default_factory=dict)
+
+    def is_same_content(self, other: Manifest) -> bool:
+        """Whether the other release came from the same inputs and code and holds the same data."""
+        return (self.input_hash, self.code_version, self.content_hash) == (
+            other.input_hash,
+            other.code_version,
+            other.content_hash,
+        )
+
+
+def list_files(folder: Path) -> dict[str, dict]:
+    """SHA-256 and size of every file of a release but its manifest, by path."""
+    return {
+        path.relative_to(folder).as_posix(): {"sha256": file_sha256(path), "bytes": path.stat().st_size}
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != MANIFEST_NAME
+    }
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write a folder's manifest in one step."""
+    text = json.dumps(asdict(manifest), ensure_ascii=False, indent=2, sort_keys=True) + "\n"
+    temporary = folder / f".{MANIFEST_NAME}.tmp"
+    with temporary.open("w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(temporary, folder / MANIFEST_NAME)
+
+
+def read_manifest(folder: Path) -> Manifest | None:
+    """Read a folder's manifest; None where there is none that can be read."""
+    try:
+        return Manifest(**json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def faults(folder: Path, manifest: Manifest, only: tuple[str, ...] | None = None) -> list[str]:
+    """What is wrong with the files of a release, one sentence for each; empty where nothing is.
+
+    Args:
+        folder: where the release, or its published copy, stands.
+        manifest: what the files should be.
+        only: path prefixes to look at; all files by default.
+    """
+    found = []
+    for name, expected in manifest.files.items():
+        if only is not None and not name.startswith(only):
+            continue
+        path = folder / name
+        if not path.is_file():
+            found.append(f"{path} is missing")
+        elif path.stat().st_size != expected["bytes"] or file_sha256(path) != expected["sha256"]:
+            found.append(f"{path} differs from its manifest")
+    return found

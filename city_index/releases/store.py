@@ -1,0 +1,170 @@
+"""The kept releases and the published copy of the current one.
+
+``releases/<release_id>/`` holds whole, immutable releases; ``published/`` holds copies of the current one's files, each
+replaced atomically, so that a reader has the old file or the new one and never a part. The manifest is replaced last.
+
+Everything that writes here runs under the rebuild lock.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from city_index.errors import CityIndexError, UsageError
+from city_index.releases.assemble import DATABASE_NAME, sync
+from city_index.releases.manifest import MANIFEST_NAME, Manifest, faults, read_manifest, write_manifest
+from city_index.settings import Settings
+
+# What readers get beside the database; the data docs of the gates stay with the kept release.
+_PUBLISHED_PREFIXES = (DATABASE_NAME, "parquet/", "csv/")
+
+_STAGING_PREFIX = ".staging-"
+_TEMPORARY_SUFFIX = ".publishing"
+
+
+def kept_releases(settings: Settings) -> list[Manifest]:
+    """The manifests of all whole releases, newest first."""
+    found = []
+    if settings.releases.is_dir():
+        for folder in settings.releases.iterdir():
+            if folder.is_dir() and not folder.name.startswith("."):
+                manifest = read_manifest(folder)
+                if manifest is not None:
+                    found.append(manifest)
+    return sorted(found, key=lambda manifest: manifest.sequence, reverse=True)
+
+
+def current_release(settings: Settings) -> Manifest | None:
+    """The manifest of what is published; None where nothing is."""
+    return read_manifest(settings.published)
+
+
+def last_release_database(settings: Settings) -> Path | None:
+    """The database to compare a new build with: the published release's, or else the newest kept one's.
+
+    A copy that differs from its manifest is passed over, so that damage never stops a rebuild.
+    """
+    current = current_release(settings)
+    candidates = [(settings.published, current)] if current is not None else []
+    candidates += [(settings.releases / manifest.release_id, manifest) for manifest in kept_releases(settings)]
+    for folder, manifest in candidates:
+        if not faults(folder, manifest, only=(DATABASE_NAME,)) and not Path(f"{folder / DATABASE_NAME}.wal").exists():
+            return folder / DATABASE_NAME
+    return None
+
+
+def published_faults(settings: Settings) -> list[str]:
+    """What is wrong with the published files, one sentence each; empty where nothing is, or nothing is published."""
+    manifest = current_release(settings)
+    if manifest is None:
+        return []
+    found = faults(settings.published, manifest, only=_PUBLISHED_PREFIXES)
+    wal = Path(f"{settings.published_database}.wal")
+    if wal.exists():
+        found.append(f"{wal} is left over from a writer and blocks readers")
+    return found
+
+
+def staging_folder(settings: Settings, release_id: str) -> Path:
+    """A new, empty folder in which a release is assembled."""
+    folder = settings.releases / f"{_STAGING_PREFIX}{release_id}"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def remove_leftovers(settings: Settings) -> list[Path]:
+    """Remove what a run that was killed left behind; gives what was removed."""
+    leftovers: list[Path] = []
+    if settings.releases.is_dir():
+        leftovers += [
+            path
+            for path in settings.releases.iterdir()
+            if path.name.startswith(_STAGING_PREFIX) or (path.is_dir() and not (path / MANIFEST_NAME).is_file())
+        ]
+    if settings.published.is_dir():
+        leftovers += list(settings.published.rglob(f".*{_TEMPORARY_SUFFIX}"))
+    for path in leftovers:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    return leftovers
+
+
+def keep(settings: Settings, staging: Path, release_id: str) -> Path:
+    """Turn an assembled folder, manifest and all, into a kept release; gives its folder."""
+    folder = settings.releases / release_id
+    os.rename(staging, folder)
+    sync(settings.releases)
+    return folder
+
+
+def _replace_file(source: Path, target: Path) -> None:
+    temporary = target.with_name(f".{target.name}{_TEMPORARY_SUFFIX}")
+    shutil.copyfile(source, temporary)
+    sync(temporary)
+    os.replace(temporary, target)
+
+
+def activate(settings: Settings, manifest: Manifest) -> None:
+    """Make a kept release the published one.
+
+    The database comes first and the manifest last: from the moment the manifest names the release, every file is its.
+
+    Raises:
+        CityIndexError: the kept release is damaged; nothing was changed.
+    """
+    folder = settings.releases / manifest.release_id
+    damage = faults(folder, manifest)
+    if damage:
+        raise CityIndexError(f"release {manifest.release_id} is damaged: {damage[0]}; nothing was published")
+    settings.published.mkdir(parents=True, exist_ok=True)
+    # A write-ahead log beside the file would make every reader fail; the published file never has one of its own.
+    Path(f"{settings.published_database}.wal").unlink(missing_ok=True)
+    names = [name for name in manifest.files if name.startswith(_PUBLISHED_PREFIXES)]
+    for name in sorted(names, key=lambda name: name != DATABASE_NAME):
+        target = settings.published / name
+        target.parent.mkdir(exist_ok=True)
+        _replace_file(folder / name, target)
+    for subfolder in ("parquet", "csv"):
+        directory = settings.published / subfolder
+        for path in directory.iterdir() if directory.is_dir() else ():
+            if f"{subfolder}/{path.name}" not in manifest.files:
+                path.unlink()
+        sync(directory)
+    write_manifest(settings.published, manifest)
+    sync(settings.published)
+
+
+def prune(settings: Settings) -> list[str]:
+    """Remove the oldest releases beyond the number kept, but never the published one; gives the removed ids."""
+    current = current_release(settings)
+    removed = []
+    for manifest in kept_releases(settings)[settings.releases_kept :]:
+        if current is not None and manifest.release_id == current.release_id:
+            continue
+        # Without its manifest a folder is no release, so a removal that is cut short is taken up by the next run.
+        folder = settings.releases / manifest.release_id
+        (folder / MANIFEST_NAME).unlink()
+        shutil.rmtree(folder)
+        removed.append(manifest.release_id)
+    return removed
+
+
+def roll_back(settings: Settings, release_id: str) -> Manifest:
+    """Make a kept release the published one again; gives its manifest.
+
+    Raises:
+        UsageError: there is no such release, or it is the published one already and undamaged.
+        CityIndexError: the kept release is damaged.
+    """
+    releases = {manifest.release_id: manifest for manifest in kept_releases(settings)}
+    if release_id not in releases:
+        raise UsageError(f"there is no release {release_id}; `city-index releases` lists those that are kept")
+    current = current_release(settings)
+    if current is not None and current.release_id == release_id and not published_faults(settings):
+        raise UsageError(f"release {release_id} is the published one already")
+    activate(settings, releases[release_id])
+    return releases[release_id]

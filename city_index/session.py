@@ -1,0 +1,307 @@
+"""A rebuild from beginning to end, as steps that an orchestrator calls one by one.
+
+What belongs here: what each step does and when it refuses. What does not: the order and retries of the steps, which
+are Dagster's, and the formulas, which are dbt's.
+
+The steps: collect_inputs, check_raw, (dbt builds), check_marts, publish. Publishing trusts nobody: it reads the results
+of all gates from the build's folder and refuses unless they are there, belong to the very file it would publish, and
+none of them failed.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+
+import duckdb
+
+from city_index.builds import Build, is_audited, latest_build, mark_audited, start_build
+from city_index.checks import Check, count_by_status, read_checks, read_dbt_results, write_checks
+from city_index.errors import GateRefused, NothingPublishable
+from city_index.gates.client import GateClient
+from city_index.hashing import input_files
+from city_index.lock import rebuild_lock
+from city_index.progress import Reporter, SilentReporter
+from city_index.releases import store
+from city_index.releases.assemble import (
+    DATABASE_NAME,
+    STORAGE_VERSION,
+    ReleaseFacts,
+    add_release_tables,
+    assemble_tables,
+    sync_folder,
+    verify_database,
+)
+from city_index.releases.manifest import Manifest, faults, list_files, write_manifest
+from city_index.settings import Settings
+
+PUBLISHED = "published"
+UNCHANGED = "unchanged"
+RESTORED = "restored"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a rebuild ended.
+
+    Attributes:
+        kind: published (a new release), unchanged (the newest release already holds this content), or restored (it
+            does, and its published copy was damaged or missing and has been put back).
+        manifest: the release that is published now.
+        checks: all results of this rebuild.
+    """
+
+    kind: str
+    manifest: Manifest
+    checks: list[Check]
+
+
+@dataclass
+class RebuildSession:
+    """One rebuild under the rebuild lock. Make one with ``rebuild_session``."""
+
+    settings: Settings
+    gates: GateClient
+    reporter: Reporter = field(default_factory=SilentReporter)
+    outcome: Outcome | None = None
+    _build: Build | None = None
+
+    @property
+    def build(self) -> Build:
+        """The build this session works on: its own, or else the one that stands in the warehouse.
+
+        Raises:
+            GateRefused: there is none.
+        """
+        if self._build is None:
+            self._build = latest_build(self.settings)
+        if self._build is None:
+            raise GateRefused("there is no build in the warehouse; materialise raw_inputs first, or run the whole job")
+        return self._build
+
+    def collect_inputs(self) -> dict[str, int]:
+        """Begin a new build; gives the bytes of each input file.
+
+        Raises:
+            NothingPublishable: there is no input.
+        """
+        self.reporter.stage("inputs")
+        files = input_files(self.settings)
+        if not files:
+            raise NothingPublishable(f"there is no input file in {self.settings.seeds}; restore the seeds")
+        self._build = start_build(self.settings)
+        sizes = {path.name: path.stat().st_size for path in files}
+        self.reporter.finish(f"{len(sizes)} files, {sum(sizes.values()):,} bytes")
+        return sizes
+
+    def check_raw(self) -> list[Check]:
+        """Run the raw gate; gives and stores its results."""
+        self.reporter.stage("raw gate")
+        checks = self.gates.check_raw(self.settings.seeds)
+        write_checks(self.build.raw_checks, checks)
+        self.reporter.finish(_counted(checks))
+        return checks
+
+    def check_marts(self) -> list[Check]:
+        """Run the marts gate on the build; gives and stores its results."""
+        self.reporter.stage("marts gate")
+        mark_audited(self.build)
+        checks = self.gates.check_marts(self.build.database, store.last_release_database(self.settings))
+        write_checks(self.build.marts_checks, checks)
+        self.reporter.finish(_counted(checks))
+        return checks
+
+    def refusals(self) -> list[str]:
+        """Why the build may not be published, one sentence each; empty where it may be."""
+        build = self.build
+        try:
+            raw_checks = read_checks(build.raw_checks)
+        except FileNotFoundError:
+            return ["the raw gate has not run on this build; run the whole job"]
+        failed = [check.sentence() for check in raw_checks if check.stops_publishing]
+        if failed:
+            return failed
+        try:
+            dbt_results = read_dbt_results(build.dbt_target, build.database)
+        except FileNotFoundError:
+            return ["dbt has not built this build; run the whole job"]
+        failed = [check.sentence() for check in dbt_results.checks if check.stops_publishing] + dbt_results.errors
+        if failed:
+            return failed
+        try:
+            marts_checks = read_checks(build.marts_checks)
+        except FileNotFoundError:
+            return ["the marts gate has not run on this build; run the whole job"]
+        failed = [check.sentence() for check in marts_checks if check.stops_publishing]
+        if not failed and not is_audited(build):
+            return ["the build changed after the marts gate saw it; run the whole job"]
+        return failed
+
+    def checks(self) -> list[Check]:
+        """The results of all checks of this build so far."""
+        build = self.build
+        found: list[Check] = []
+        for path in (build.raw_checks, build.marts_checks):
+            if path.is_file():
+                found += read_checks(path)
+        if (build.dbt_target / "run_results.json").is_file():
+            found += read_dbt_results(build.dbt_target, build.database).checks
+        return found
+
+    def publish(self) -> Outcome:
+        """Assemble, verify, keep and activate a release, unless the newest one already holds the same content.
+
+        Raises:
+            GateRefused: a gate refused, did not run, or saw another build.
+            NothingPublishable: no city has a score.
+            CityIndexError: the release could not be assembled or verified. Readers still see the release from before.
+        """
+        refusals = self.refusals()
+        if refusals:
+            raise GateRefused(refusals[0])
+        self.reporter.stage("publish")
+        if not _has_scores(self.build):
+            raise NothingPublishable("no city of any edition has a total score; there is nothing to publish")
+        checks = self.checks()
+        releases = store.kept_releases(self.settings)
+        newest = releases[0] if releases else None
+        current = store.current_release(self.settings)
+        sequence = 1 + max((m.sequence for m in (newest, current) if m is not None), default=0)
+        candidate = self._assemble(sequence, checks)
+        if newest is not None and newest.is_same_content(candidate.manifest) and not _damage(self.settings, newest):
+            shutil.rmtree(candidate.folder)
+            kind, manifest = self._leave_unchanged(newest, current)
+        else:
+            self._finish(candidate)
+            store.keep(self.settings, candidate.folder, candidate.manifest.release_id)
+            store.activate(self.settings, candidate.manifest)
+            kind, manifest = PUBLISHED, candidate.manifest
+        store.prune(self.settings)
+        self.outcome = Outcome(kind=kind, manifest=manifest, checks=checks)
+        self.reporter.finish(f"{kind}: release {manifest.release_id}")
+        return self.outcome
+
+    def _leave_unchanged(self, newest: Manifest, current: Manifest | None) -> tuple[str, Manifest]:
+        """Keep what is published, or put it back. A release that was rolled back stays rolled back."""
+        wanted = current or newest
+        if current is None or store.published_faults(self.settings):
+            store.activate(self.settings, wanted)
+            return RESTORED, wanted
+        return UNCHANGED, wanted
+
+    def _assemble(self, sequence: int, checks: list[Check]) -> _Candidate:
+        build = self.build
+        staging = store.staging_folder(self.settings, build.build_id)
+        content_hash, rows = assemble_tables(build.database, staging)
+        release_id = f"{build.build_id.split('-')[0]}-{content_hash[:8]}"
+        if (self.settings.releases / release_id).exists():
+            # The clock stood still or went back: the sequence keeps the name apart.
+            release_id = f"{release_id}-{sequence}"
+        manifest = Manifest(
+            release_id=release_id,
+            sequence=sequence,
+            built_at_utc=f"{build.started_at_utc}Z",
+            code_version=build.code_version,
+            input_hash=build.input_hash,
+            content_hash=content_hash,
+            duckdb_version=duckdb.__version__,
+            storage_version=STORAGE_VERSION,
+            notice=_notice(staging / DATABASE_NAME),
+            checks=count_by_status(checks),
+            tables=rows,
+        )
+        return _Candidate(folder=staging, manifest=manifest, checks=checks)
+
+    def _finish(self, candidate: _Candidate) -> None:
+        """Complete a candidate: release tables, data docs, verification, checksums; all durable."""
+        manifest, folder = candidate.manifest, candidate.folder
+        facts = ReleaseFacts(
+            release_id=manifest.release_id,
+            built_at_utc=self.build.started_at_utc,
+            code_version=manifest.code_version,
+            input_hash=manifest.input_hash,
+            content_hash=manifest.content_hash,
+            duckdb_version=manifest.duckdb_version,
+            storage_version=manifest.storage_version,
+            notice=manifest.notice,
+        )
+        manifest.tables.update(add_release_tables(folder, facts, candidate.checks))
+        verify_database(folder, manifest.release_id, manifest.tables)
+        self.gates.write_data_docs(folder / "data_docs")
+        manifest.files.update(list_files(folder))
+        sync_folder(folder)
+        write_manifest(folder, manifest)
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A release that is being assembled."""
+
+    folder: Path
+    manifest: Manifest
+    checks: list[Check]
+
+
+def _counted(checks: list[Check]) -> str:
+    counts = count_by_status(checks)
+    return ", ".join(f"{number} {status}" for status, number in counts.items() if number)
+
+
+def _damage(settings: Settings, manifest: Manifest) -> bool:
+    return bool(faults(settings.releases / manifest.release_id, manifest))
+
+
+def _has_scores(build: Build) -> bool:
+    with duckdb.connect(str(build.database), read_only=True) as connection:
+        return bool(connection.execute("select count(total_score) from fct_city_scores").fetchone()[0])
+
+
+def _notice(database: Path) -> str:
+    """What must be said beside the scores: the notices of all editions, once each."""
+    with duckdb.connect(str(database), read_only=True) as connection:
+        rows = connection.execute(
+            "select distinct notice_zh, notice_en from rpt_city_index where notice_en is not null order by all"
+        ).fetchall()
+    return " ".join(f"{zh} {en}" for zh, en in rows)
+
+
+_active: RebuildSession | None = None
+_active_guard = Lock()
+
+
+def active_session() -> RebuildSession | None:
+    """The session that this process has open; None where it has none."""
+    return _active
+
+
+@contextmanager
+def rebuild_session(settings: Settings, what: str, reporter: Reporter | None = None) -> Iterator[RebuildSession]:
+    """Open a rebuild session: take the rebuild lock, clear up after a killed run, start the gate worker.
+
+    Args:
+        settings: the settings.
+        what: the name under which the lock's holder is shown.
+        reporter: where progress goes; nowhere by default.
+
+    Raises:
+        RebuildRunning: another process, or another session of this one, is rebuilding.
+    """
+    global _active
+    with rebuild_lock(settings.lock_file, what):
+        for path in (settings.warehouse, settings.published, settings.releases):
+            path.mkdir(parents=True, exist_ok=True)
+        store.remove_leftovers(settings)
+        with GateClient() as gates:
+            session = RebuildSession(settings=settings, gates=gates, reporter=reporter or SilentReporter())
+            with _active_guard:
+                _active = session
+            try:
+                yield session
+            finally:
+                with _active_guard:
+                    _active = None
+

@@ -1,0 +1,99 @@
+"""The settings: the only place that reads the environment.
+
+What belongs here: every path and knob, with its default, as one frozen object. What does not: anything that touches
+the disk.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from city_index.errors import UsageError
+
+PROJECT_DIRECTORY = Path(__file__).resolve().parent.parent
+
+ENVIRONMENTS = ("dev", "prod")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where things are and how the project behaves.
+
+    Attributes:
+        project_directory: the checkout: dbt project, seeds and code.
+        home: the state, ``CITY_INDEX_HOME``; default ``var/`` in the checkout.
+        environment: ``CITY_INDEX_ENV``, ``dev`` or ``prod``; in ``prod`` the nightly schedule runs.
+        releases_kept: ``CITY_INDEX_RELEASES_KEPT``, how many releases stay on disk, at least 1; default 10.
+        webhook_url: ``CITY_INDEX_WEBHOOK_URL``, where a failed run is posted; none by default.
+    """
+
+    project_directory: Path
+    home: Path
+    environment: str = "dev"
+    releases_kept: int = 10
+    webhook_url: str | None = None
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Read the settings from the process environment (or from ``environ``).
+
+        Raises:
+            UsageError: a variable has a value that makes no sense; the message names it.
+        """
+        environ = os.environ if environ is None else environ
+        home_text = environ.get("CITY_INDEX_HOME", "").strip()
+        home = Path(home_text).expanduser().absolute() if home_text else PROJECT_DIRECTORY / "var"
+        environment = environ.get("CITY_INDEX_ENV", "").strip() or "dev"
+        if environment not in ENVIRONMENTS:
+            raise UsageError(f"CITY_INDEX_ENV is {environment!r}; set it to one of: {', '.join(ENVIRONMENTS)}")
+        kept_text = environ.get("CITY_INDEX_RELEASES_KEPT", "").strip() or "10"
+        if not (kept_text.isascii() and kept_text.isdigit()) or int(kept_text) < 1:
+            raise UsageError(f"CITY_INDEX_RELEASES_KEPT is {kept_text!r}; set it to a whole number from 1")
+        webhook_url = environ.get("CITY_INDEX_WEBHOOK_URL", "").strip() or None
+        if webhook_url and not webhook_url.startswith(("http://", "https://")):
+            raise UsageError("CITY_INDEX_WEBHOOK_URL does not begin with http:// or https://")
+        return cls(
+            project_directory=PROJECT_DIRECTORY,
+            home=home,
+            environment=environment,
+            releases_kept=int(kept_text),
+            webhook_url=webhook_url,
+        )
+
+    @property
+    def seeds(self) -> Path:
+        """The shipped inputs."""
+        return self.project_directory / "seeds"
+
+    @property
+    def warehouse(self) -> Path:
+        """The private builds; may be deleted at any time."""
+        return self.home / "warehouse"
+
+    @property
+    def published(self) -> Path:
+        """What readers open."""
+        return self.home / "published"
+
+    @property
+    def releases(self) -> Path:
+        """The kept releases, one folder each."""
+        return self.home / "releases"
+
+    @property
+    def dagster_home(self) -> Path:
+        """DAGSTER_HOME of the project."""
+        return self.home / "dagster"
+
+    @property
+    def lock_file(self) -> Path:
+        """The file whose kernel lock says that a rebuild is running."""
+        return self.home / "rebuild.lock"
+
+    @property
+    def published_database(self) -> Path:
+        """The database that BI tools open."""
+        return self.published / "city_index.duckdb"

@@ -1,0 +1,29 @@
+"""The code location: assembles what the topic folders define, and nothing more."""
+
+import dagster as dg
+
+from city_index.settings import Settings
+from orchestration.defs.inputs.assets import raw_inputs
+from orchestration.defs.nightly.jobs import nightly_job, nightly_schedule
+from orchestration.defs.releases.assets import published_release_asset
+from orchestration.defs.warehouse.assets import dbt_build_assets
+from orchestration.defs.warehouse.checks import marts_gate_checks
+from orchestration.resources import RebuildSessionResource
+
+
+def build_definitions(settings: Settings) -> dg.Definitions:
+    """All definitions for the given settings."""
+    dbt_build, mart_keys = dbt_build_assets(settings)
+    nightly = nightly_job()
+    return dg.Definitions(
+        assets=[raw_inputs, dbt_build, published_release_asset(mart_keys)],
+        asset_checks=[marts_gate_checks(mart_keys)],
+        jobs=[nightly],
+        schedules=[nightly_schedule(settings, nightly)],
+        resources={"session": RebuildSessionResource()},
+        # The steps of a run share one session, and one dbt: they execute in one process.
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build_definitions(Settings.from_environment())

@@ -1,0 +1,1 @@
+"""One folder for each topic: inputs, warehouse, releases, nightly."""

@@ -1,0 +1,1 @@
+"""The inputs of a rebuild and the gate that stands before it."""

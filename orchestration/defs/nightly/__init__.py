@@ -1,0 +1,1 @@
+"""The nightly job: its schedule and what happens when it fails."""

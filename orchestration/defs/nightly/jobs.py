@@ -1,0 +1,45 @@
+"""The nightly job, its schedule and its failure hook."""
+
+import dagster as dg
+
+from city_index.notify import post_failure
+from city_index.settings import Settings
+
+NIGHTLY_JOB = "nightly"
+
+
+@dg.failure_hook(name="report_failure")
+def report_failure(context: dg.HookContext) -> None:
+    """Log a failed step, and post it to the webhook where one is set."""
+    error = context.op_exception
+    reason = str(error).splitlines()[0] if error is not None and str(error) else type(error).__name__
+    message = f"City Index: step {context.op.name} of run {context.run_id} failed: {reason}"
+    context.log.error(message)
+    problem = post_failure(Settings.from_environment(), message)
+    if problem:
+        context.log.warning(problem)
+
+
+def nightly_job():
+    """The whole graph as one job. A run whose process died is started once more; a refusal is not."""
+    return dg.define_asset_job(
+        name=NIGHTLY_JOB,
+        selection=dg.AssetSelection.all(),
+        description="Land, check, build, audit and publish: the whole rebuild.",
+        hooks={report_failure},
+        executor_def=dg.in_process_executor,
+        tags={"dagster/max_retries": "1", "dagster/retry_on_asset_or_op_failure": "false"},
+    )
+
+
+def nightly_schedule(settings: Settings, job) -> dg.ScheduleDefinition:
+    """Every night at 02:00 in Shanghai; running from the start in production, stopped elsewhere."""
+    running = settings.environment == "prod"
+    return dg.ScheduleDefinition(
+        name="nightly_schedule",
+        job=job,
+        cron_schedule="0 2 * * *",
+        execution_timezone="Asia/Shanghai",
+        default_status=dg.DefaultScheduleStatus.RUNNING if running else dg.DefaultScheduleStatus.STOPPED,
+        description="Rebuilds and publishes every night. Starts by itself only where CITY_INDEX_ENV is prod.",
+    )

@@ -1,0 +1,27 @@
+"""The rebuild session as a Dagster resource.
+
+What belongs here: handing the steps of a run one session, and so one rebuild lock and one gate worker.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+
+from city_index.session import RebuildSession, active_session, rebuild_session
+from city_index.settings import Settings
+
+
+class RebuildSessionResource(dg.ConfigurableResource[RebuildSession]):
+    """Opens a rebuild session for the length of a run, or joins the one that this process has open already."""
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[RebuildSession]:
+        """Give the run its session. All steps of a run share it: runs execute in one process."""
+        session = active_session()
+        if session is not None:
+            yield session
+            return
+        run_id = context.run.run_id[:8] if context.run else "without a run"
+        with rebuild_session(Settings.from_environment(), f"Dagster run {run_id}") as opened:
+            yield opened
