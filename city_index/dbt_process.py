@@ -1,8 +1,8 @@
 """dbt in a process of its own that cannot outlive the rebuild that started it.
 
-Run as ``python -m city_index.dbt_process LOCK_FILE ARGUMENT...``. The process ends as soon as its parent does, and holds
-a lock on LOCK_FILE while it lives; a later rebuild waits for that lock, so a dbt left over from a killed run can never
-write into a newer build.
+Run as ``python -m city_index.dbt_process LOCK_FILE ARGUMENT...``. The process ends as soon as its parent does, and
+holds a lock on LOCK_FILE while it lives; a later rebuild waits for that lock, so a dbt left over from a killed run can
+never write into a newer build.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def main() -> int:
     """Run dbt with the arguments of the command line; gives its exit code."""
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     lock_file, *arguments = sys.argv[1:]
-    with open(lock_file, "a", encoding="utf-8") as stream:
+    with Path(lock_file).open("a") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         from dbt.cli.main import cli
 

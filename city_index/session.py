@@ -23,6 +23,7 @@ from city_index.builds import Build, is_audited, latest_build, mark_audited, sta
 from city_index.checks import Check, count_by_status, read_checks, read_dbt_results, write_checks
 from city_index.errors import GateRefused, NothingPublishable
 from city_index.gates.client import GateClient
+from city_index.gates.suites import INPUT_IS_THERE
 from city_index.hashing import input_files
 from city_index.lock import rebuild_lock
 from city_index.progress import Reporter, SilentReporter
@@ -84,26 +85,26 @@ class RebuildSession:
         return self._build
 
     def collect_inputs(self) -> dict[str, int]:
-        """Begin a new build; gives the bytes of each input file.
-
-        Raises:
-            NothingPublishable: there is no input.
-        """
+        """Begin a new build; gives the bytes of each input file."""
         self.reporter.stage("inputs")
         files = input_files(self.settings)
-        if not files:
-            raise NothingPublishable(f"there is no input file in {self.settings.seeds}; restore the seeds")
         self._build = start_build(self.settings)
         sizes = {path.name: path.stat().st_size for path in files}
         self.reporter.finish(f"{len(sizes)} files, {sum(sizes.values()):,} bytes")
         return sizes
 
     def check_raw(self) -> list[Check]:
-        """Run the raw gate; gives and stores its results."""
+        """Run the raw gate; gives and stores its results.
+
+        Raises:
+            NothingPublishable: the inputs hold no observation.
+        """
         self.reporter.stage("raw gate")
         checks = self.gates.check_raw(self.settings.seeds)
         write_checks(self.build.raw_checks, checks)
         self.reporter.finish(_counted(checks))
+        if any(check.name == INPUT_IS_THERE and check.stops_publishing for check in checks):
+            raise NothingPublishable("the inputs hold no observation; there is nothing to publish")
         return checks
 
     def check_marts(self) -> list[Check]:
@@ -288,9 +289,12 @@ def rebuild_session(settings: Settings, what: str, reporter: Reporter | None = N
         reporter: where progress goes; nowhere by default.
 
     Raises:
+        NothingPublishable: there is no input at all.
         RebuildRunning: another process, or another session of this one, is rebuilding.
     """
     global _active
+    if not input_files(settings):
+        raise NothingPublishable(f"there is no input file in {settings.seeds}; restore the seeds")
     with rebuild_lock(settings.lock_file, what):
         for path in (settings.warehouse, settings.published, settings.releases):
             path.mkdir(parents=True, exist_ok=True)
@@ -304,4 +308,3 @@ def rebuild_session(settings: Settings, what: str, reporter: Reporter | None = N
             finally:
                 with _active_guard:
                     _active = None
-

@@ -19,7 +19,8 @@
 
 {#- Whether a group of siblings may have a score at all. -#}
 {% macro has_enough_children(score, missing_policy, min_coverage) -%}
-    {{ comparable("count(" ~ score ~ ") / cast(count(*) as double)") }} >= {{ comparable("coalesce(" ~ min_coverage ~ ", 0)") }}
+    {{ comparable("count(" ~ score ~ ") / cast(count(*) as double)") }}
+    >= {{ comparable("coalesce(" ~ min_coverage ~ ", 0)") }}
     and not ({{ missing_policy }} = 'fail' and count({{ score }}) < count(*))
 {%- endmacro %}
 

@@ -70,7 +70,7 @@ def _ran_lately(settings: Settings) -> bool:
 
 
 def _pins(lock_file: Path) -> dict[str, str]:
-    """The pinned version of each package; empty where there is no lock file. Packages pinned per Python are left out."""
+    """The pinned version of each package, but those pinned per Python; empty where there is no lock file."""
     pins: dict[str, str] = {}
     if lock_file.is_file():
         for line in lock_file.read_text(encoding="utf-8").splitlines():

@@ -32,7 +32,9 @@ def status() -> None:
         click.echo("published   nothing yet; run `city-index run`")
     else:
         releases = store.kept_releases(settings)
-        click.echo(f"published   release {current.release_id}, built {current.built_at_utc} ({age(current.built_at_utc)})")
+        click.echo(
+            f"published   release {current.release_id}, built {current.built_at_utc} ({age(current.built_at_utc)})"
+        )
         click.echo(f"database    {settings.published_database}")
         click.echo(f"code        {current.code_version}")
         click.echo(f"tables      {len(current.tables)}, {sum(current.tables.values()):,} rows")

@@ -17,6 +17,9 @@ from city_index.checks import CRITICAL, WARNING
 RAW = "raw"
 MARTS = "marts"
 
+# The claim whose failure means that there is nothing to publish, rather than that something is wrong.
+INPUT_IS_THERE = "observations_are_there"
+
 
 @dataclass(frozen=True)
 class ValueSet:
@@ -103,7 +106,7 @@ RAW_BATCHES: tuple[Batch, ...] = (
         identifiers=("file_row", "city_code", "indicator_code", "value_text"),
         claims=(
             Claim(
-                "observations_are_there",
+                INPUT_IS_THERE,
                 "ExpectTableRowCountToBeBetween",
                 {"min_value": 1},
                 CRITICAL,

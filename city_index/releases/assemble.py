@@ -162,9 +162,7 @@ def _create_meta_table(connection: duckdb.DuckDBPyConnection, table: str, rows: 
 
 def _export_parquet(connection: duckdb.DuckDBPyConnection, folder: Path, table: str, key: list[str]) -> None:
     ordered = f"select * from release.main.{identifier(table)} order by {', '.join(map(identifier, key))}"
-    connection.execute(
-        f"copy ({ordered}) to {quoted(folder / f'{table}.parquet')} (format parquet, compression zstd)"
-    )
+    connection.execute(f"copy ({ordered}) to {quoted(folder / f'{table}.parquet')} (format parquet, compression zstd)")
 
 
 def _export_csv(connection: duckdb.DuckDBPyConnection, folder: Path, table: str, key: list[str]) -> None:
@@ -233,7 +231,10 @@ def add_release_tables(folder: Path, facts: ReleaseFacts, checks: list[Check]) -
         _create_meta_table(
             connection,
             "meta_checks",
-            [(c.name, c.kind, c.asset, c.status, c.severity, c.observed, c.threshold, c.detail or None) for c in ordered],
+            [
+                (c.name, c.kind, c.asset, c.status, c.severity, c.observed, c.threshold, c.detail or None)
+                for c in ordered
+            ],
         )
         for table in RELEASE_TABLES:
             key = _key(connection, "release", table)
@@ -267,12 +268,12 @@ def verify_database(folder: Path, release_id: str, rows: dict[str, int]) -> None
         ).fetchone()
         if views:
             raise CityIndexError(f"{database} holds {views} views; only tables are published")
-        for table in found:
+        for table, table_rows in found.items():
             exported = connection.execute(
                 f"select count(*) from read_parquet({quoted(folder / 'parquet' / f'{table}.parquet')})"
             ).fetchone()[0]
-            if exported != found[table]:
-                raise CityIndexError(f"parquet/{table}.parquet holds {exported} rows instead of {found[table]}")
+            if exported != table_rows:
+                raise CityIndexError(f"parquet/{table}.parquet holds {exported} rows instead of {table_rows}")
 
 
 def sync_folder(folder: Path) -> None:

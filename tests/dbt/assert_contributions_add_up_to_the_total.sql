@@ -1,5 +1,7 @@
 -- The tertiaries of a city give its total, and so do the secondaries and the primaries.
 
+{{ config(meta={'dagster': {'ref': {'name': 'fct_indicator_scores'}}}) }}
+
 with
 
 indicator_scores as (

@@ -1,6 +1,8 @@
 -- No stage loses a row: every city of an edition has a row for every node of the tree, and every total reaches
 -- fct_city_scores.
 
+{{ config(meta={'dagster': {'ref': {'name': 'fct_indicator_scores'}}}) }}
+
 with
 
 observations as (

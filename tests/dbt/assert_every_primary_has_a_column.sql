@@ -1,6 +1,6 @@
 -- An index with more primaries than rpt_city_index has columns for shows only the heaviest there.
 
-{{ config(severity='warn') }}
+{{ config(severity='warn', meta={'dagster': {'ref': {'name': 'dim_indicators'}}}) }}
 
 with
 

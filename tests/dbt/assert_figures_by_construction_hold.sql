@@ -1,6 +1,8 @@
 -- A figure that is an input, or that the reconstruction was solved to give, must come out of the tree again.
 -- Once real observations stand in place of the reconstructed ones this no longer binds.
 
+{{ config(meta={'dagster': {'ref': {'name': 'rpt_reconciliation'}}}) }}
+
 with
 
 reconciliation as (

@@ -1,5 +1,7 @@
 -- Each index and edition is one tree: a single root, every parent known, every leaf three levels below the root.
 
+{{ config(meta={'dagster': {'ref': {'name': 'int_indicators'}}}) }}
+
 with
 
 indicators as (

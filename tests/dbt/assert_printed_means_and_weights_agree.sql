@@ -1,7 +1,7 @@
 -- The printed primary means under the framework's weights give the printed mean of the totals, within what the
 -- rounding of the means allows: a check of the derived hospital weight that no observation can influence.
 
-{{ config(severity='warn') }}
+{{ config(severity='warn', meta={'dagster': {'ref': {'name': 'dim_indicators'}}}) }}
 
 with
 

@@ -1,5 +1,7 @@
 -- The weights within each parent are shares of it, and the tertiaries' effective weights are shares of the total.
 
+{{ config(meta={'dagster': {'ref': {'name': 'dim_indicators'}}}) }}
+
 with
 
 indicators as (

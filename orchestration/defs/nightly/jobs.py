@@ -12,7 +12,7 @@ NIGHTLY_JOB = "nightly"
 def report_failure(context: dg.HookContext) -> None:
     """Log a failed step, and post it to the webhook where one is set."""
     error = context.op_exception
-    reason = str(error).splitlines()[0] if error is not None and str(error) else type(error).__name__
+    reason = " ".join(str(error).split()) or type(error).__name__
     message = f"City Index: step {context.op.name} of run {context.run_id} failed: {reason}"
     context.log.error(message)
     problem = post_failure(Settings.from_environment(), message)

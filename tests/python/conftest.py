@@ -1,0 +1,38 @@
+"""Shared fixtures: copies of the project, and one published home that tests read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pytest
+from support import Published, city_index, copy_project
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Published:
+    """The shipped inputs, published once for the whole test session. Tests must not change it."""
+    home = tmp_path_factory.mktemp("published")
+    run = city_index("run", home=home)
+    assert run.returncode == 0, run.stderr
+    return Published(home=home, run=run)
+
+
+@pytest.fixture
+def release(published: Published):
+    """A read-only connection to the published database."""
+    with duckdb.connect(str(published.database), read_only=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def project_copy(tmp_path: Path) -> Path:
+    """A copy of the project."""
+    return copy_project(tmp_path / "project")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever needs a published home or a copy of the project runs the whole rebuild."""
+    for item in items:
+        if {"published", "release", "project_copy"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)

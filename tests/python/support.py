@@ -1,0 +1,76 @@
+"""What several tests use: running the console script, copies of the project and of a home."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from city_index.settings import PROJECT_DIRECTORY, Settings
+
+_COPIED = (
+    "city_index",
+    "dagster.yaml",
+    "dbt_project.yml",
+    "macros",
+    "models",
+    "orchestration",
+    "profiles.yml",
+    "pyproject.toml",
+    "requirements.lock",
+    "seeds",
+    "tests/dbt",
+)
+
+
+def city_index(
+    *arguments: str, home: Path, project: Path = PROJECT_DIRECTORY, timeout: float = 300, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the console script of a project on a home, as a user would."""
+    return subprocess.run(
+        [sys.executable, "-m", "city_index", *arguments],
+        cwd=project,
+        env={**os.environ, "CITY_INDEX_HOME": str(home), "PYTHONPATH": str(project), **environment},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def copy_project(target: Path) -> Path:
+    """A copy of the project whose seeds a test may change."""
+    for name in _COPIED:
+        source = PROJECT_DIRECTORY / name
+        destination = target / name
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, destination, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copyfile(source, destination)
+    return target
+
+
+def copy_home(source: Path, target: Path) -> Path:
+    """A copy of a home whose releases a test may change."""
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns("rebuild.lock"))
+    return target
+
+
+@dataclass(frozen=True)
+class Published:
+    """A home with one published release, and what the run that made it printed."""
+
+    home: Path
+    run: subprocess.CompletedProcess[str]
+
+    @property
+    def settings(self) -> Settings:
+        return Settings(project_directory=PROJECT_DIRECTORY, home=self.home)
+
+    @property
+    def database(self) -> Path:
+        return self.settings.published_database

@@ -1,0 +1,224 @@
+"""The Dagster graph: its assets, groups, checks, schedule and what a failing gate does."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import os
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from support import Published, city_index
+
+from city_index.gates.suites import BATCHES
+from city_index.notify import post_failure
+from city_index.settings import PROJECT_DIRECTORY, Settings
+from orchestration.definitions import build_definitions
+
+
+@pytest.fixture(scope="module")
+def settings(published: Published) -> Settings:
+    return published.settings
+
+
+@pytest.fixture(scope="module")
+def definitions(settings: Settings) -> dg.Definitions:
+    return build_definitions(settings)
+
+
+pytestmark = pytest.mark.slow
+
+
+def test_every_dbt_node_is_an_asset_in_the_group_of_its_layer(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    groups: dict[str, set[str]] = {}
+    for key in graph.get_all_asset_keys():
+        groups.setdefault(graph.get(key).group_name, set()).add(key.path[-1])
+    assert set(groups) == {"inputs", "seeds", "staging", "intermediate", "marts", "reports", "published"}
+    for group, folder, pattern in (
+        ("seeds", "seeds", "*.csv"),
+        ("staging", "models/staging", "*.sql"),
+        ("intermediate", "models/intermediate", "*.sql"),
+        ("marts", "models/marts", "*.sql"),
+        ("reports", "models/reports", "*.sql"),
+    ):
+        assert groups[group] == {path.stem for path in (PROJECT_DIRECTORY / folder).glob(pattern)}
+    assert groups["inputs"] == {"raw_inputs"}
+    assert groups["published"] == {"published_release"}
+
+
+def test_the_release_comes_after_every_mart_and_the_seeds_after_the_inputs(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    marts = {key for key in graph.get_all_asset_keys() if graph.get(key).group_name in ("marts", "reports")}
+    assert graph.get(dg.AssetKey("published_release")).parent_keys == marts
+    for key in graph.get_all_asset_keys():
+        if graph.get(key).group_name == "seeds":
+            assert graph.get(key).parent_keys == {dg.AssetKey("raw_inputs")}
+
+
+def test_every_claim_of_the_gates_is_a_check_and_critical_ones_block(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    checks = {key.name: graph.get_check_spec(key) for key in graph.asset_check_keys}
+    for batches in BATCHES.values():
+        for batch in batches:
+            for claim in batch.claims:
+                assert checks[claim.name].blocking == (claim.severity == "critical")
+    dbt_checks = {name for name in checks if name.startswith("assert_")}
+    assert dbt_checks == {path.stem for path in (PROJECT_DIRECTORY / "tests" / "dbt").glob("*.sql")}
+
+
+def test_models_carry_their_columns(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    schema = graph.get(dg.AssetKey("fct_city_scores")).metadata["dagster/column_schema"]
+    columns = {column.name: column for column in schema.columns}
+    assert columns["total_score"].type == "double"
+    assert "reconstructed" in columns["total_score"].description
+
+
+@pytest.mark.parametrize(("environment", "status"), [("dev", "STOPPED"), ("prod", "RUNNING")])
+def test_the_nightly_schedule_runs_by_itself_in_production_only(
+    settings: Settings, environment: str, status: str
+) -> None:
+    (schedule,) = build_definitions(replace(settings, environment=environment)).schedules
+    assert schedule.default_status.value == status
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 2 * * *", "Asia/Shanghai")
+
+
+def test_the_release_has_a_freshness_policy_and_runs_are_retried_after_crashes_only(
+    definitions: dg.Definitions,
+) -> None:
+    graph = definitions.resolve_asset_graph()
+    assert graph.get(dg.AssetKey("published_release")).freshness_policy is not None
+    job = definitions.resolve_job_def("nightly")
+    assert job.tags["dagster/max_retries"] == "1"
+    assert job.tags["dagster/retry_on_asset_or_op_failure"] == "false"
+    assert {hook.name for hook in job.hook_defs} == {"report_failure"}
+    pools = {node.definition.pool for node in job.graph.nodes}
+    assert pools == {"warehouse"}
+
+
+def test_the_instance_settings_are_valid(published: Published) -> None:
+    with dg.DagsterInstance.from_config(str(published.home / "dagster")) as instance:
+        assert not instance.telemetry_enabled
+        assert instance.run_retries_enabled
+        assert instance.freshness_enabled
+        assert instance.get_concurrency_config().pool_config.default_pool_limit == 1
+        record = instance.get_latest_materialization_event(dg.AssetKey("published_release"))
+        assert record.asset_materialization.metadata["outcome"].value == "published"
+
+
+_RUN_JOB = """
+import json, sys
+from pathlib import Path
+import dagster as dg
+from city_index.settings import Settings
+from orchestration.definitions import build_definitions
+job = build_definitions(Settings.from_environment()).resolve_job_def("nightly")
+result = job.execute_in_process(raise_on_error=False)
+print("RESULT " + json.dumps({
+    "success": result.success,
+    "failed": [event.step_key for event in result.all_events if event.event_type_value == "STEP_FAILURE"],
+    "materialised": sorted({
+        event.asset_key.to_user_string() for event in result.all_events
+        if event.event_type_value == "ASSET_MATERIALIZATION"
+    }),
+    "failed_checks": sorted(
+        e.check_name for e in result.get_asset_check_evaluations() if not e.passed
+    ),
+}))
+"""
+
+
+def run_job(project: Path, home: Path, **environment: str) -> dict:
+    done = subprocess.run(
+        [sys.executable, "-c", _RUN_JOB],
+        cwd=project,
+        env={**os.environ, "CITY_INDEX_HOME": str(home), "PYTHONPATH": str(project), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")] or [done.stderr[-2000:]]
+    return json.loads(line.removeprefix("RESULT "))
+
+
+class _Collector(http.server.BaseHTTPRequestHandler):
+    received: list[dict] = []  # noqa: RUF012
+
+    def do_POST(self) -> None:
+        self.received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture
+def webhook():
+    """A webhook on this machine; gives its address and what it received."""
+    _Collector.received = []
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Collector)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/secret-token", _Collector.received
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_failing_gate_stops_everything_downstream_and_is_posted(
+    project_copy: Path, tmp_path: Path, webhook: tuple[str, list[dict]]
+) -> None:
+    url, received = webhook
+    seed = project_copy / "seeds" / "observations.csv"
+    seed.write_text(seed.read_text(encoding="utf-8").replace(",100,", ",101,", 1), encoding="utf-8")
+    result = run_job(project_copy, tmp_path / "home", CITY_INDEX_WEBHOOK_URL=url)
+    assert not result["success"]
+    assert result["failed"] == ["raw_inputs"]
+    assert result["failed_checks"] == ["observed_scores_lie_on_their_scale"]
+    assert result["materialised"] == ["raw_inputs"]
+    assert not list((tmp_path / "home" / "published").iterdir())
+    (message,) = received
+    assert "step raw_inputs" in message["text"]
+    assert "observed_scores_lie_on_their_scale" in message["text"]
+
+
+def test_publishing_alone_trusts_no_build_that_was_not_audited(published: Published, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    assert city_index("status", home=home).returncode == 0
+    script = (
+        "from city_index.settings import Settings\n"
+        "from city_index.session import rebuild_session\n"
+        "with rebuild_session(Settings.from_environment(), 'test') as session:\n"
+        "    try:\n"
+        "        session.publish()\n"
+        "    except Exception as error:\n"
+        "        print(type(error).__name__, error)\n"
+        "    session.collect_inputs()\n"
+        "    print(session.refusals())\n"
+        "    session.check_raw()\n"
+        "    print(session.refusals())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=PROJECT_DIRECTORY,
+        env={**os.environ, "CITY_INDEX_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    first, second, third = done.stdout.splitlines()
+    assert first.startswith("GateRefused there is no build")
+    assert "the raw gate has not run" in second
+    assert "dbt has not built" in third
+
+
+def test_a_webhook_that_does_not_answer_is_said_without_its_address(settings: Settings) -> None:
+    problem = post_failure(replace(settings, webhook_url="http://127.0.0.1:9/secret-token"), "text")
+    assert "could not be posted" in problem
+    assert "secret-token" not in problem
+    assert post_failure(replace(settings, webhook_url=None), "text") is None

@@ -1,0 +1,284 @@
+"""A release stands on its own, is published atomically, is reproducible, and can be rolled back."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+from support import Published, city_index, copy_home
+
+from city_index.hashing import file_sha256
+from city_index.releases import store
+from city_index.releases.assemble import _export_csv, connect
+from city_index.releases.manifest import faults, read_manifest
+from city_index.settings import PROJECT_DIRECTORY, Settings
+
+INTERFACE_TABLES = {
+    "dim_cities",
+    "dim_indicators",
+    "fct_city_highlights",
+    "fct_city_scores",
+    "fct_cluster_scores",
+    "fct_indicator_scores",
+    "fct_published_context",
+    "fct_tier_scores",
+    "meta_checks",
+    "meta_release",
+    "rpt_city_index",
+    "rpt_reconciliation",
+}
+
+
+def settings_of(home: Path, **changes) -> Settings:
+    return Settings(project_directory=PROJECT_DIRECTORY, home=home, **changes)
+
+
+@pytest.fixture
+def home(published: Published, tmp_path: Path) -> Path:
+    """A copy of the published home that the test may change."""
+    return copy_home(published.home, tmp_path / "home")
+
+
+def test_run_says_what_was_published(published: Published) -> None:
+    manifest = read_manifest(published.settings.published)
+    said = published.run.stdout
+    assert f"Published release {manifest.release_id}" in said
+    assert str(published.database) in said
+    assert "北京" in said
+    assert "Chongqing" in said
+    assert f"{manifest.checks['passed']} checks passed" in said
+
+
+def test_published_file_holds_tables_with_keys_and_comments_only(release) -> None:
+    tables = {row[0] for row in release.execute("select table_name from duckdb_tables()").fetchall()}
+    assert tables >= INTERFACE_TABLES
+    assert release.execute("select count(*) from duckdb_views() where not internal").fetchone() == (0,)
+    keyed = {
+        row[0]
+        for row in release.execute(
+            "select table_name from duckdb_constraints() where constraint_type = 'PRIMARY KEY'"
+        ).fetchall()
+    }
+    assert keyed == tables
+    undocumented = release.execute(
+        "select table_name || '.' || column_name from duckdb_columns() "
+        "where not internal and coalesce(comment, '') = ''"
+        " union all select table_name from duckdb_tables() where coalesce(comment, '') = ''"
+    ).fetchall()
+    assert undocumented == []
+
+
+def test_published_file_is_in_the_oldest_storage_format(published: Published) -> None:
+    # Bytes 12 to 20 of a DuckDB file hold the version of its storage; 64 is that of DuckDB 1.0.
+    header = published.database.read_bytes()[:20]
+    assert header[8:12] == b"DUCK"
+    assert int.from_bytes(header[12:20], "little") == 64
+
+
+def test_parquet_and_csv_hold_the_same_rows(published: Published, release) -> None:
+    folder = published.settings.published
+    for (table,) in release.execute("select table_name from duckdb_tables() order by 1").fetchall():
+        rows = release.execute(f"select count(*) from {table}").fetchone()
+        assert release.execute(f"select count(*) from '{folder}/parquet/{table}.parquet'").fetchone() == rows
+        with (folder / "csv" / f"{table}.csv").open("rb") as stream:
+            assert stream.read(3) == b"\xef\xbb\xbf"
+        with (folder / "csv" / f"{table}.csv").open(encoding="utf-8-sig", newline="") as stream:
+            assert sum(1 for _ in csv.reader(stream)) == rows[0] + 1
+
+
+def test_csv_neutralises_formulas_in_text_and_leaves_numbers(tmp_path: Path) -> None:
+    with connect() as connection:
+        connection.execute(f"attach '{tmp_path / 'r.duckdb'}' as release")
+        connection.execute("create table release.main.t (id integer primary key, name varchar, value double)")
+        texts = ["=1+1", "+cmd", "-2", "@x", "\tx", "\rx", "plain", "a=b", None]
+        connection.executemany(
+            "insert into release.main.t values (?, ?, -1.5)", [(number, text) for number, text in enumerate(texts)]
+        )
+        _export_csv(connection, tmp_path, "t", ["id"])
+    with (tmp_path / "t.csv").open(encoding="utf-8-sig", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["name"] for row in rows] == ["'=1+1", "'+cmd", "'-2", "'@x", "'\tx", "'\rx", "plain", "a=b", ""]
+    assert {row["value"] for row in rows} == {"-1.5"}
+
+
+def test_manifest_names_every_file_of_the_release_with_its_checksum(published: Published) -> None:
+    manifest = read_manifest(published.settings.published)
+    folder = published.settings.releases / manifest.release_id
+    assert faults(folder, manifest) == []
+    assert {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()} == {
+        *manifest.files,
+        "manifest.json",
+    }
+    for name in ("city_index.duckdb", "parquet/fct_city_scores.parquet", "csv/rpt_city_index.csv"):
+        assert file_sha256(published.settings.published / name) == manifest.files[name]["sha256"]
+    assert read_manifest(folder) == manifest
+
+
+def test_meta_release_agrees_with_the_manifest(published: Published, release) -> None:
+    manifest = read_manifest(published.settings.published)
+    cursor = release.execute("select * exclude (built_at_utc) from meta_release")
+    names = [column[0] for column in cursor.description]
+    (row,) = cursor.fetchall()
+    assert dict(zip(names, row, strict=True)) == {name: getattr(manifest, name) for name in names}
+
+
+def test_meta_checks_hold_every_check_of_dbt_and_of_the_gates(release) -> None:
+    kinds = dict(release.execute("select kind, count(*) from meta_checks group by all").fetchall())
+    assert set(kinds) == {"dbt_test", "dbt_unit_test", "gx_raw", "gx_marts"}
+    assert kinds["dbt_test"] >= 50
+    assert kinds["dbt_unit_test"] >= 14
+    assert release.execute("select count(*) from meta_checks where status in ('failed')").fetchone() == (0,)
+    assert release.execute("select distinct severity from meta_checks order by 1").fetchall() == [
+        ("critical",),
+        ("warning",),
+    ]
+
+
+def test_data_docs_are_kept_and_load_nothing_from_a_network(published: Published) -> None:
+    manifest = read_manifest(published.settings.published)
+    docs = published.settings.releases / manifest.release_id / "data_docs"
+    pages = list(docs.rglob("*.html"))
+    assert docs / "index.html" in pages
+    assert len(pages) > 10
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        for remote in ('src="http', "src='http", '<link rel="stylesheet" href="http', "@import"):
+            assert remote not in text, page
+
+
+def test_second_run_publishes_nothing_new_and_a_clean_build_gives_the_same_bytes(home: Path, tmp_path: Path) -> None:
+    before = read_manifest(home / "published")
+    stamp = (home / "published" / "city_index.duckdb").stat().st_mtime_ns
+    again = city_index("run", home=home)
+    assert again.returncode == 0, again.stderr
+    assert f"release {before.release_id} stays published" in again.stdout
+    assert read_manifest(home / "published") == before
+    assert (home / "published" / "city_index.duckdb").stat().st_mtime_ns == stamp
+    assert [manifest.release_id for manifest in store.kept_releases(settings_of(home))] == [before.release_id]
+
+    clean = city_index("run", home=tmp_path / "clean home with 'quote'")
+    assert clean.returncode == 0, clean.stderr
+    other = tmp_path / "clean home with 'quote'" / "published"
+    assert read_manifest(other).content_hash == before.content_hash
+    for name in before.files:
+        if name.startswith(("parquet/", "csv/")) and "/meta_release." not in name:
+            assert (other / name).read_bytes() == (home / "published" / name).read_bytes(), name
+
+
+def _rename_release(home: Path, release_id: str, sequence: int) -> None:
+    """Keep the published release once more under another name, as if it had been built before or after."""
+    settings = settings_of(home)
+    manifest = store.current_release(settings)
+    target = settings.releases / release_id
+    subprocess.run(["cp", "-r", settings.releases / manifest.release_id, target], check=True)
+    description = json.loads((target / "manifest.json").read_text(encoding="utf-8"))
+    description |= {"release_id": release_id, "sequence": sequence}
+    (target / "manifest.json").write_text(json.dumps(description), encoding="utf-8")
+
+
+def test_rollback_makes_an_earlier_release_current(home: Path) -> None:
+    newest = read_manifest(home / "published").release_id
+    _rename_release(home, "earlier", 0)
+    done = city_index("rollback", "earlier", home=home)
+    assert done.returncode == 0, done.stderr
+    assert read_manifest(home / "published").release_id == "earlier"
+    assert faults(home / "published", read_manifest(home / "published"), only=("city_index.duckdb", "csv/")) == []
+    listed = city_index("releases", home=home).stdout.splitlines()
+    assert listed[0].startswith(f"  {newest}")
+    assert listed[1].startswith("* earlier")
+    assert "rolled back" in city_index("status", home=home).stdout
+    missing = city_index("rollback", "never", home=home)
+    assert missing.returncode == 2
+    assert "there is no release never" in missing.stderr
+
+
+def test_a_rolled_back_release_stays_until_something_changes(home: Path) -> None:
+    _rename_release(home, "earlier", 0)
+    assert city_index("rollback", "earlier", home=home).returncode == 0
+    again = city_index("run", home=home)
+    assert again.returncode == 0, again.stderr
+    assert "release earlier stays published" in again.stdout
+
+
+def test_damage_is_found_and_the_next_run_mends_it(home: Path) -> None:
+    database = home / "published" / "city_index.duckdb"
+    content = database.read_bytes()
+    database.write_bytes(content[:5000])
+    Path(f"{database}.wal").write_bytes(b"left over")
+    (home / "releases" / ".staging-killed").mkdir()
+    (home / "published" / "parquet" / ".dim_cities.parquet.publishing").write_bytes(b"half")
+    verified = city_index("verify", home=home)
+    assert verified.returncode == 1
+    assert "differs from its manifest" in verified.stdout
+    assert ".wal" in city_index("doctor", home=home).stdout
+    mended = city_index("run", home=home)
+    assert mended.returncode == 0, mended.stderr
+    assert "was put back" in mended.stdout
+    assert database.read_bytes() == content
+    assert not Path(f"{database}.wal").exists()
+    assert not (home / "releases" / ".staging-killed").exists()
+    assert not list((home / "published").rglob(".*.publishing"))
+    assert city_index("verify", home=home).returncode == 0
+
+
+def test_an_unreadable_manifest_is_mended_too(home: Path) -> None:
+    (home / "published" / "manifest.json").write_text("{", encoding="utf-8")
+    assert city_index("doctor", home=home).returncode == 1
+    mended = city_index("run", home=home)
+    assert mended.returncode == 0, mended.stderr
+    assert city_index("doctor", home=home).returncode == 0
+
+
+def test_old_releases_are_pruned_but_never_the_published_one(home: Path) -> None:
+    settings = settings_of(home, releases_kept=2)
+    newest = store.current_release(settings).release_id
+    for number in range(3):
+        _rename_release(home, f"earlier-{number}", -number)
+    store.roll_back(settings, "earlier-2")
+    assert sorted(store.prune(settings)) == ["earlier-1"]
+    assert {manifest.release_id for manifest in store.kept_releases(settings)} == {newest, "earlier-0", "earlier-2"}
+
+
+def test_a_damaged_release_is_not_rolled_back_to(home: Path) -> None:
+    _rename_release(home, "earlier", 0)
+    (home / "releases" / "earlier" / "csv" / "dim_cities.csv").write_text("changed", encoding="utf-8")
+    before = read_manifest(home / "published")
+    refused = city_index("rollback", "earlier", home=home)
+    assert refused.returncode == 1
+    assert "damaged" in refused.stderr
+    assert read_manifest(home / "published") == before
+
+
+def test_an_open_reader_keeps_its_release_while_another_is_published(home: Path) -> None:
+    _rename_release(home, "earlier", 0)
+    settings = settings_of(home)
+    reader = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import duckdb, sys\n"
+            f"connection = duckdb.connect({str(settings.published_database)!r}, read_only=True)\n"
+            "print(connection.execute('select count(*) from fct_indicator_scores').fetchone()[0], flush=True)\n"
+            "sys.stdin.readline()\n"
+            "print(connection.execute('select count(*), sum(score) from fct_indicator_scores').fetchone()[0])\n",
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ,
+    )
+    assert reader.stdout.readline() == "10950\n"
+    for _ in range(3):
+        for release_id in ("earlier", store.kept_releases(settings)[0].release_id):
+            store.roll_back(settings, release_id)
+            with duckdb.connect(str(settings.published_database), read_only=True) as connection:
+                assert connection.execute("select count(*) from fct_indicator_scores").fetchone() == (10950,)
+    said, _ = reader.communicate("go\n", timeout=60)
+    assert said == "10950\n"
+    assert reader.returncode == 0

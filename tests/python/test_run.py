@@ -1,0 +1,233 @@
+"""The console script from the outside: faults stop publishing and change nothing, locks hold, exit codes are right."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+from support import Published, city_index, copy_home
+
+from city_index.hashing import file_sha256
+from city_index.lock import lock_holder
+from city_index.settings import PROJECT_DIRECTORY
+
+
+def edit(path: Path, change: Callable[[str], str]) -> None:
+    text = path.read_text(encoding="utf-8")
+    changed = change(text)
+    assert changed != text
+    path.write_text(changed, encoding="utf-8")
+
+
+def published_files(home: Path) -> dict[str, str]:
+    folder = home / "published"
+    return {path.relative_to(folder).as_posix(): file_sha256(path) for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def home(published: Published, tmp_path: Path) -> Path:
+    return copy_home(published.home, tmp_path / "home")
+
+
+RAW_FAULTS = {
+    "a NaN": (
+        "observations.csv",
+        lambda text: text.replace(
+            "beijing,infra_platform_population_db,100", "beijing,infra_platform_population_db,NaN"
+        ),
+        "beijing",
+    ),
+    "a lost city": (
+        "observations.csv",
+        lambda text: "".join(line for line in text.splitlines(keepends=True) if ",lhasa," not in line),
+        "lhasa",
+    ),
+    "weights of 97 %": (
+        "frameworks.csv",
+        lambda text: text.replace(
+            "医疗数字化基础设施,Healthcare digital infrastructure,0.35",
+            "医疗数字化基础设施,Healthcare digital infrastructure,0.32",
+        ),
+        "weight_percent=97.0",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", RAW_FAULTS)
+def test_a_fault_in_the_inputs_stops_publishing(project_copy: Path, home: Path, fault: str) -> None:
+    file_name, change, named = RAW_FAULTS[fault]
+    edit(project_copy / "seeds" / file_name, change)
+    before = published_files(home)
+    refused = city_index("run", home=home, project=project_copy)
+    assert refused.returncode == 4, refused.stderr
+    assert refused.stderr.count("\n") == 1
+    assert refused.stderr.startswith("city-index: a quality gate refused: ")
+    assert file_name in refused.stderr
+    assert named in refused.stderr
+    assert published_files(home) == before
+
+
+def test_a_failed_dbt_test_stops_publishing_and_names_the_rows(project_copy: Path, home: Path) -> None:
+    seed = project_copy / "seeds" / "observations.csv"
+    edit(seed, lambda text: text + text.splitlines()[1] + "\n")
+    before = published_files(home)
+    refused = city_index("run", home=home, project=project_copy)
+    assert refused.returncode == 4, refused.stderr
+    assert "stg_observations: unique_combination_of_columns" in refused.stderr
+    assert "city_code=beijing, indicator_code=infra_platform_population_db, row_count=2" in refused.stderr
+    assert published_files(home) == before
+
+
+def test_figures_by_construction_that_break_stop_publishing(project_copy: Path, home: Path) -> None:
+    edit(
+        project_copy / "seeds" / "observations.csv",
+        lambda text: text.replace("beijing,hospital_intra_app_emr,100", "beijing,hospital_intra_app_emr,0"),
+    )
+    refused = city_index("run", home=home, project=project_copy)
+    assert refused.returncode == 4, refused.stderr
+    assert "assert_figures_by_construction_hold" in refused.stderr
+
+
+def _add_city_to_last_release(home: Path) -> None:
+    """Make the published release one that held another city; its manifest agrees."""
+    manifest_file = home / "published" / "manifest.json"
+    manifest = json.loads(manifest_file.read_text(encoding="utf-8"))
+    for folder in (home / "published", home / "releases" / manifest["release_id"]):
+        database = folder / "city_index.duckdb"
+        with duckdb.connect(str(database)) as connection:
+            connection.execute(
+                "insert into fct_city_scores select * replace ('atlantis' as city_code) from fct_city_scores limit 1"
+            )
+        manifest["files"]["city_index.duckdb"] = {"sha256": file_sha256(database), "bytes": database.stat().st_size}
+        (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+
+
+def test_a_city_lost_since_the_last_release_stops_publishing(home: Path) -> None:
+    _add_city_to_last_release(home)
+    before = published_files(home)
+    refused = city_index("run", home=home)
+    assert refused.returncode == 4, refused.stderr
+    assert "no_city_is_lost_since_the_last_release" in refused.stderr
+    assert "atlantis" in refused.stderr
+    assert published_files(home) == before
+
+
+def test_no_input_is_nothing_publishable(project_copy: Path, tmp_path: Path) -> None:
+    for seed in (project_copy / "seeds").glob("*.csv"):
+        seed.unlink()
+    refused = city_index("run", home=tmp_path / "home", project=project_copy)
+    assert refused.returncode == 3, refused.stderr
+    assert "there is no input file" in refused.stderr
+    assert refused.stderr.count("\n") == 1
+
+
+def test_no_observation_is_nothing_publishable(project_copy: Path, home: Path) -> None:
+    edit(project_copy / "seeds" / "observations.csv", lambda text: text.splitlines(keepends=True)[0])
+    before = published_files(home)
+    refused = city_index("run", home=home, project=project_copy)
+    assert refused.returncode == 3, refused.stderr
+    assert "the inputs hold no observation" in refused.stderr
+    assert published_files(home) == before
+
+
+def test_a_second_rebuild_leaves_at_once_and_names_the_holder(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    with (home / "rebuild.lock").open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        stream.write(json.dumps({"what": "Dagster run 1a2b", "pid": 7, "host": "here", "since_utc": "2026-01-01"}))
+        stream.flush()
+        for command in (["run"], ["rollback", "any"]):
+            refused = city_index(*command, home=home)
+            assert refused.returncode == 5, refused.stderr
+            assert "another rebuild is running: Dagster run 1a2b, process 7 on here" in refused.stderr
+        assert "running: Dagster run 1a2b" in city_index("status", home=home).stdout
+    assert not (home / "releases").exists()
+
+
+def test_a_killed_run_leaves_no_lock_and_the_next_run_succeeds(home: Path) -> None:
+    before = published_files(home)
+    shutil.rmtree(home / "warehouse" / "build")
+    run = subprocess.Popen(
+        [sys.executable, "-m", "city_index", "run"],
+        cwd=PROJECT_DIRECTORY,
+        env={**os.environ, "CITY_INDEX_HOME": str(home)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 120
+    while not (home / "warehouse" / "build" / "build.duckdb").exists():
+        assert run.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.kill(run.pid, signal.SIGKILL)
+    run.wait()
+    assert lock_holder(home / "rebuild.lock") is None
+    assert published_files(home) == before
+    again = city_index("run", home=home)
+    assert again.returncode == 0, again.stderr
+    assert "stays published" in again.stdout
+    assert published_files(home) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "said"),
+    [
+        (["no-such-command"], {}, "No such command"),
+        (["run", "--no-such-option"], {}, "No such option"),
+        (["status"], {"CITY_INDEX_ENV": "moon"}, "CITY_INDEX_ENV is 'moon'"),
+        (["status"], {"CITY_INDEX_RELEASES_KEPT": "0"}, "CITY_INDEX_RELEASES_KEPT is '0'"),
+        (["status"], {"CITY_INDEX_RELEASES_KEPT": "²"}, "CITY_INDEX_RELEASES_KEPT is '²'"),
+        (["run"], {"CITY_INDEX_WEBHOOK_URL": "file:///etc/passwd"}, "CITY_INDEX_WEBHOOK_URL does not begin"),
+        (["rollback", "never"], {}, "there is no release never"),
+        (["verify", "never"], {}, "there is no release never"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_exit_code_2(
+    tmp_path: Path, arguments: list[str], environment: dict[str, str], said: str
+) -> None:
+    refused = city_index(*arguments, home=tmp_path / "home", **environment)
+    assert refused.returncode == 2
+    assert said in refused.stderr
+    assert refused.stderr.count("\n") == 1
+    assert "Traceback" not in refused.stderr
+
+
+def test_an_unwritable_home_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("a file where the home should be", encoding="utf-8")
+    refused = city_index("run", home=tmp_path / "home")
+    assert refused.returncode == 1
+    assert refused.stderr.count("\n") == 1
+    assert str(tmp_path / "home") in refused.stderr
+    shown = city_index("--debug", "run", home=tmp_path / "home")
+    assert "Traceback" in shown.stderr
+
+
+def test_an_empty_home_is_told_what_to_do(tmp_path: Path) -> None:
+    status = city_index("status", home=tmp_path / "home")
+    assert status.returncode == 0
+    assert "nothing yet; run `city-index run`" in status.stdout
+    assert "run `city-index run`" in city_index("releases", home=tmp_path / "home").stdout
+    verified = city_index("verify", home=tmp_path / "home")
+    assert verified.returncode == 1
+    assert "nothing is published" in verified.stderr
+
+
+def test_status_and_doctor_of_a_healthy_home(published: Published) -> None:
+    status = city_index("status", home=published.home).stdout
+    assert f"database    {published.database}" in status
+    assert "rebuild     not running" in status
+    assert "Reconstructed observations" in status
+    doctor = city_index("doctor", home=published.home)
+    assert doctor.returncode == 0, doctor.stdout
+    assert "all well" in doctor.stdout
