@@ -130,6 +130,7 @@ def dbt_environment(settings: Settings, target: Path) -> dict[str, str]:
         "DBT_PROFILES_DIR": str(settings.project_directory),
         "DBT_TARGET_PATH": str(target),
         "DBT_LOG_PATH": str(target),
+        "DBT_LOG_LEVEL_FILE": "info",  # the debug log costs a twentieth of the build
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
         "DO_NOT_TRACK": "1",
         "PYTHONUNBUFFERED": "1",
