@@ -14,7 +14,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import re
 import sys
 import warnings
 from dataclasses import asdict
@@ -25,24 +24,11 @@ if TYPE_CHECKING:
     import duckdb
 
 from city_index.checks import CRITICAL, FAILED, PASSED, SKIPPED, WARNED, Check
+from city_index.gates.data_docs import make_self_contained
 from city_index.gates.suites import BATCHES, RAW, Batch, Claim, ValueSet
 
 # How many offenders a check names.
 _SHOWN_OFFENDERS = 3
-
-# Elements of the data docs that would load something from the network.
-_REMOTE_ELEMENTS = re.compile(
-    r"""<script\b[^>]*\bsrc=["']https?://[^>]*>\s*</script>"""
-    r"""|<link\b[^>]*\bhref=["']https?://[^>]*>"""
-    r"""|<img\b[^>]*\bsrc=["']https?://[^>]*>"""
-    r"""|<iframe\b.*?</iframe>""",
-    re.IGNORECASE | re.DOTALL,
-)
-_DATA_DOCS_STYLE = """<style>
-body { font-family: system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; line-height: 1.5; }
-table { border-collapse: collapse; margin: 0.5rem 0 1.5rem; } td, th { border: 1px solid #ccc; padding: 0.3rem 0.6rem; }
-.modal, .navbar, .cooltip, .hide-succeeded-validation-target-child > .d-none { display: none; }
-</style></head>"""
 
 
 def _quoted(path: Path | str) -> str:
@@ -97,6 +83,8 @@ class GateWorker:
         self._context = great_expectations.get_context(mode="ephemeral")
         self._context.variables.progress_bars = {"globally": False, "metric_calculations": False}
         self._source = self._context.data_sources.add_pandas("city_index")
+        # The results of each gate's last run, each with the name of its validation.
+        self._results: dict[str, list[tuple[str, Check]]] = {}
 
     def run(self, gate: str, connection: duckdb.DuckDBPyConnection, has_last_release: bool) -> list[Check]:
         """Check every batch of a gate.
@@ -106,16 +94,18 @@ class GateWorker:
             connection: where the batches' queries run.
             has_last_release: whether ``last_release`` is attached; batches that need it are skipped otherwise.
         """
-        checks: list[Check] = []
+        results: list[tuple[str, Check]] = []
         for batch in BATCHES[gate]:
             if batch.needs_last_release and not has_last_release:
-                checks.extend(
+                checks = [
                     Check(c.name, f"gx_{gate}", batch.asset, SKIPPED, c.severity, "no earlier release", c.threshold)
                     for c in batch.claims
-                )
+                ]
             else:
-                checks.extend(self._run_batch(gate, batch, connection))
-        return checks
+                checks = self._run_batch(gate, batch, connection)
+            results += [(f"{gate}.{batch.name}", check) for check in checks]
+        self._results[gate] = results
+        return [check for _name, check in results]
 
     def _run_batch(self, gate: str, batch: Batch, connection: duckdb.DuckDBPyConnection) -> list[Check]:
         frame = connection.execute(batch.query).df()
@@ -195,9 +185,7 @@ class GateWorker:
         )
         self._context.build_data_docs(site_names=["release"])
         self._context.delete_data_docs_site("release")
-        for page in folder.rglob("*.html"):
-            text = _REMOTE_ELEMENTS.sub("", page.read_text(encoding="utf-8"))
-            page.write_text(text.replace("</head>", _DATA_DOCS_STYLE, 1), encoding="utf-8")
+        make_self_contained(folder, [item for checks in self._results.values() for item in checks])
 
 
 def _exceptions(exception_info: Any) -> list[dict]:
