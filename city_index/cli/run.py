@@ -49,12 +49,12 @@ def _execute_nightly_job(settings: Settings, session: RebuildSession) -> None:
     log_path = settings.home / "last_run.log"
     # dbt and Dagster log hundreds of lines; people get the stages, and the log keeps the rest.
     with log_path.open("w", encoding="utf-8") as log, redirect_stdout(log), redirect_stderr(log):
-        from orchestration.definitions import defs
+        from orchestration.definitions import build_definitions
         from orchestration.defs.nightly.jobs import NIGHTLY_JOB
         from orchestration.history import record_published_release
 
         try:
-            defs.resolve_job_def(NIGHTLY_JOB).execute_in_process()
+            build_definitions(settings).resolve_job_def(NIGHTLY_JOB).execute_in_process()
         except Exception as error:
             traceback.print_exc(file=log)
             cause = _root_cause(error)

@@ -1,0 +1,104 @@
+"""The documents are true where a machine can tell, and nothing is committed that must not be."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import click
+import pytest
+
+from city_index.cli import city_index as command_line
+from city_index.settings import PROJECT_DIRECTORY
+
+DOCUMENTS = sorted([*PROJECT_DIRECTORY.glob("*.md"), *(PROJECT_DIRECTORY / "docs").rglob("*.md")])
+
+
+def read(name: str) -> str:
+    return (PROJECT_DIRECTORY / name).read_text(encoding="utf-8")
+
+
+def committed_files() -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=PROJECT_DIRECTORY, capture_output=True, text=True, check=False
+    )
+    if listed.returncode != 0:
+        pytest.skip("not a git checkout")
+    return [PROJECT_DIRECTORY / name for name in listed.stdout.split("\0") if name]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_between_documents_lead_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", document.read_text(encoding="utf-8")):
+        if not target.startswith(("http://", "https://")):
+            assert (document.parent / target).exists(), target
+
+
+def test_readme_is_short_and_begins_with_its_two_commands() -> None:
+    lines = read("README.md").splitlines()
+    assert len(lines) <= 150
+    commands = [line.split()[:2] for line in lines if line.startswith("make ")]
+    assert commands[:2] == [["make", "run"], ["make", "test"]]
+
+
+def test_make_targets_named_in_documents_exist() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", read("Makefile"), flags=re.MULTILINE))
+    for document in DOCUMENTS:
+        text = document.read_text(encoding="utf-8")
+        named = set(re.findall(r"`(?:[A-Z_]+=\S+ )?make ([a-z-]+)", text)) | set(
+            re.findall(r"^make ([a-z-]+)", text, flags=re.MULTILINE)
+        )
+        assert named <= targets, document
+
+
+def test_commands_named_in_documents_exist() -> None:
+    context = click.Context(command_line)
+    known = set(command_line.list_commands(context))
+    assert {"run", "status", "releases", "rollback", "verify", "doctor"} <= known
+    for document in DOCUMENTS:
+        named = set(re.findall(r"(?:`|bin/)city-index (?:--debug )?([a-z]+)", document.read_text(encoding="utf-8")))
+        assert named <= known, document
+
+
+def test_every_setting_is_documented() -> None:
+    used = set(re.findall(r"CITY_INDEX_[A-Z_]+", read("city_index/settings.py")))
+    documented = set(re.findall(r"^\| `(CITY_INDEX_[A-Z_]+)` ", read("docs/operations.md"), flags=re.MULTILINE))
+    assert used == documented
+
+
+def test_only_the_settings_read_the_environment() -> None:
+    for path in [
+        *(PROJECT_DIRECTORY / "city_index").rglob("*.py"),
+        *(PROJECT_DIRECTORY / "orchestration").rglob("*.py"),
+    ]:
+        text = path.read_text(encoding="utf-8")
+        if path.name != "settings.py":
+            assert not re.search(r"environ\.get\(|getenv\(|environ\[[^\]]+\](?! = )", text), path
+
+
+def test_published_tables_are_listed_for_readers(release) -> None:
+    tables = {row[0] for row in release.execute("select table_name from duckdb_tables()").fetchall()}
+    assert tables <= set(re.findall(r"`([a-z_]+)`", read("docs/bi.md")))
+
+
+def test_nothing_committed_names_an_index_host_or_a_path_of_a_machine() -> None:
+    forbidden = re.compile(
+        "|".join(
+            [
+                r"https?://[^ /]*(py" + "pi|python" + r"hosted|npm" + r"js)",
+                r"(?<![\w.])/(ro" + r"ot|ho" + r"me|wo" + r"rk)/",
+            ]
+        )
+    )
+    for path in committed_files():
+        if path.is_file():
+            assert not forbidden.search(path.read_text(encoding="utf-8")), path
+
+
+def test_the_lock_pins_every_package_with_hashes() -> None:
+    lock = read("requirements.lock")
+    packages = re.findall(r"^[a-z0-9][^\n]*", lock, flags=re.MULTILINE)
+    assert len(packages) > 100
+    assert all(re.match(r"[a-z0-9._-]+(\[[a-z,-]+\])?==[^ ]+ .*\\$", package) for package in packages)
+    assert "://" not in lock
