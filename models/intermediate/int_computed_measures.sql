@@ -70,7 +70,7 @@ scoped_scores as (
     select
         indicator_scores.index_code,
         indicator_scores.edition,
-        concat('tier:', city_scores.tier_code) as scope,
+        'tier:' || city_scores.tier_code as scope,
         indicator_scores.city_code,
         indicator_scores.indicator_code,
         indicator_scores.score
@@ -133,7 +133,7 @@ weights as (
     select
         index_code,
         edition,
-        concat('indicator:', indicator_code) as scope,
+        'indicator:' || indicator_code as scope,
         indicator_code,
         100 * weight as weight_percent
     from indicators
@@ -145,7 +145,7 @@ tier_bounds as (
     select
         roots.index_code,
         roots.edition,
-        concat('tier:', tiers.tier_code) as scope,
+        'tier:' || tiers.tier_code as scope,
         roots.indicator_code,
         tiers.lower_bound_score as score_lower_bound,
         tiers.upper_bound_score as score_upper_bound
@@ -160,7 +160,7 @@ cluster_figures as (
     select
         cluster_scores.index_code,
         cluster_scores.edition,
-        concat('cluster:', cluster_scores.cluster_code) as scope,
+        'cluster:' || cluster_scores.cluster_code as scope,
         cluster_scores.indicator_code,
         cluster_scores.gdp_weighted_score,
         clusters.member_count,
@@ -201,7 +201,7 @@ city_figures as (
     select
         city_scores.index_code,
         city_scores.edition,
-        concat('city:', city_scores.city_code) as scope,
+        'city:' || city_scores.city_code as scope,
         roots.indicator_code,
         city_scores.total_score,
         city_scores.total_rank,

@@ -18,6 +18,12 @@ statistics as (
 
 ),
 
+observations as (
+
+    select * from {{ ref('stg_observations') }}
+
+),
+
 framework_editions as (
 
     select distinct
@@ -50,17 +56,44 @@ described as (
 
 ),
 
-statistic_years as (
+edition_cities as (
 
     select distinct
-        statistic_code,
-        year
-    from statistics
+        index_code,
+        edition,
+        city_code
+    from observations
+    where value is not null
 
 ),
 
--- An edition that names no year takes the newest statistic from before its own year, so that figures which arrive
--- later do not move it; an edition that is no year takes the newest there is.
+-- An edition that names no year takes, from before its own year, the one that covers most of its cities, and of equals
+-- the newest: so figures that arrive later do not move it, and a year that is known for few cities is not taken. An
+-- edition that is no year looks at all years.
+covered_years as (
+
+    select
+        described.index_code,
+        described.edition,
+        statistics.year,
+        row_number() over (
+            partition by described.index_code, described.edition
+            order by count(*) desc, statistics.year desc
+        ) as preference
+    from described
+    inner join edition_cities
+        on
+            described.index_code = edition_cities.index_code
+            and described.edition = edition_cities.edition
+    inner join statistics
+        on
+            edition_cities.city_code = statistics.city_code
+            and described.weighting_statistic_code = statistics.statistic_code
+            and (described.edition_year is null or statistics.year < described.edition_year)
+    group by described.index_code, described.edition, statistics.year
+
+),
+
 final as (
 
     select
@@ -72,24 +105,14 @@ final as (
         described.publisher_en,
         described.source_document,
         described.weighting_statistic_code,
-        coalesce(described.weighting_year, max(statistic_years.year)) as weighting_year,
+        coalesce(described.weighting_year, covered_years.year) as weighting_year,
         described.note
     from described
-    left join statistic_years
+    left join covered_years
         on
-            described.weighting_statistic_code = statistic_years.statistic_code
-            and (described.edition_year is null or statistic_years.year < described.edition_year)
-    group by
-        described.index_code,
-        described.edition,
-        described.title_zh,
-        described.title_en,
-        described.publisher_zh,
-        described.publisher_en,
-        described.source_document,
-        described.weighting_statistic_code,
-        described.weighting_year,
-        described.note
+            described.index_code = covered_years.index_code
+            and described.edition = covered_years.edition
+            and covered_years.preference = 1
 
 )
 

@@ -6,14 +6,43 @@ frameworks as (
 
 ),
 
+-- Weights of any size are brought near one before they are summed, so that none is lost in the sum; by a power of two,
+-- which changes no digit.
+magnitudes as (
+
+    select
+        index_code,
+        edition,
+        parent_code,
+        power(cast(2 as double), floor(log2(max(relative_weight)))) as magnitude
+    from frameworks
+    where relative_weight > 0
+    group by index_code, edition, parent_code
+
+),
+
+scaled as (
+
+    select
+        frameworks.*,
+        frameworks.relative_weight / magnitudes.magnitude as scaled_weight
+    from frameworks
+    left join magnitudes
+        on
+            frameworks.index_code = magnitudes.index_code
+            and frameworks.edition = magnitudes.edition
+            and frameworks.parent_code is not distinct from magnitudes.parent_code
+
+),
+
 sibling_weights as (
 
     select
         index_code,
         edition,
         parent_code,
-        {{ stable_sum('relative_weight') }} as relative_weight
-    from frameworks
+        {{ stable_sum('scaled_weight') }} as scaled_weight
+    from scaled
     group by index_code, edition, parent_code
 
 ),
@@ -21,14 +50,14 @@ sibling_weights as (
 weighted as (
 
     select
-        frameworks.*,
-        frameworks.relative_weight / nullif(sibling_weights.relative_weight, 0) as weight
-    from frameworks
+        scaled.*,
+        scaled.scaled_weight / nullif(sibling_weights.scaled_weight, 0) as weight
+    from scaled
     inner join sibling_weights
         on
-            frameworks.index_code = sibling_weights.index_code
-            and frameworks.edition = sibling_weights.edition
-            and frameworks.parent_code is not distinct from sibling_weights.parent_code
+            scaled.index_code = sibling_weights.index_code
+            and scaled.edition = sibling_weights.edition
+            and scaled.parent_code is not distinct from sibling_weights.parent_code
 
 ),
 

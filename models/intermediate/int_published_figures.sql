@@ -36,8 +36,8 @@ facts as (
 
     select
         published_facts.fact_id,
-        editions.index_code,
-        editions.edition,
+        published_facts.index_code,
+        published_facts.edition,
         published_facts.source_document,
         published_facts.scope,
         published_facts.indicator,
@@ -51,14 +51,12 @@ facts as (
             when published_facts.scope like 'indicator:%' then replace(published_facts.scope, 'indicator:', '')
             else fact_measures.indicator_code
         end as indicator_code,
-        case when fact_measures.comparison = 'equal' then '=' else published_facts.operator end as comparison,
+        case when fact_measures.comparison = 'equal' then 'eq' else published_facts.operator end as comparison,
         fact_measures.tolerance,
-        coalesce(published_facts.note, fact_measures.note) as note
+        {{ both_notes('published_facts.note', 'fact_measures.note') }} as note
     from published_facts
     inner join fact_measures
         on published_facts.indicator = fact_measures.indicator
-    left join editions
-        on published_facts.source_document = editions.source_document
 
 ),
 
@@ -78,17 +76,16 @@ fact_figures as (
         measure_code,
         indicator_code,
         case
-            when comparison in ('=', '~') then published_value - tolerance
-            when comparison = '~<' then published_value - tolerance
-            when comparison in ('>', '>=') then published_value
+            when comparison in ('eq', 'about', 'almost') then published_value - tolerance
+            when comparison in ('gt', 'ge') then published_value
         end as lowest_value,
         case
-            when comparison in ('=', '~') then published_value + tolerance
-            when comparison in ('~<', '<', '<=') then published_value
+            when comparison in ('eq', 'about') then published_value + tolerance
+            when comparison in ('almost', 'lt', 'le') then published_value
         end as highest_value,
-        comparison = '>' as is_lowest_excluded,
-        comparison = '<' as is_highest_excluded,
-        case when comparison in ('=', '~', '~<') then tolerance end as tolerance,
+        comparison = 'gt' as is_lowest_excluded,
+        comparison = 'lt' as is_highest_excluded,
+        case when comparison in ('eq', 'about', 'almost') then tolerance end as tolerance,
         note
     from facts
 
@@ -141,13 +138,13 @@ placed_city_scores as (
 total_figures as (
 
     select
-        concat('table_total_', index_code, '_', edition, '_', city_code) as fact_id,
+        'table_total_' || index_code || '_' || edition || '_' || city_code as fact_id,
         index_code,
         edition,
         source_document,
-        concat('city:', city_code) as scope,
+        'city:' || city_code as scope,
         'total_score' as indicator,
-        '=' as operator,
+        'eq' as operator,
         published_score as published_value,
         'high' as confidence,
         'solver' as treatment,
@@ -166,13 +163,13 @@ total_figures as (
 rank_figures as (
 
     select
-        concat('table_rank_', index_code, '_', edition, '_', city_code) as fact_id,
+        'table_rank_' || index_code || '_' || edition || '_' || city_code as fact_id,
         index_code,
         edition,
         source_document,
-        concat('city:', city_code) as scope,
+        'city:' || city_code as scope,
         'total_rank' as indicator,
-        '=' as operator,
+        'eq' as operator,
         cast(published_rank as double) as published_value,
         'high' as confidence,
         'solver' as treatment,
@@ -185,10 +182,9 @@ rank_figures as (
         cast(highest_rank - lowest_rank as double) as tolerance,
         case
             when highest_rank > lowest_rank
-                then concat(
-                    'printed score shared by the ranks ', cast(lowest_rank as string),
-                    ' to ', cast(highest_rank as string)
-                )
+                then
+                    'printed score shared by the ranks ' || cast(lowest_rank as string)
+                    || ' to ' || cast(highest_rank as string)
         end as note
     from placed_city_scores
 

@@ -50,7 +50,9 @@ observed_provenances as (
         index_code,
         edition,
         min(provenance) as first_provenance,
-        max(provenance) as last_provenance
+        max(provenance) as last_provenance,
+        count(case when provenance = 'reconstructed' then 1 end)
+        / nullif(cast(count(provenance) as double), 0) as reconstructed_share
     from indicator_scores
     where level = 3
     group by index_code, edition
@@ -75,6 +77,7 @@ final as (
                 then observed_provenances.first_provenance
             when observed_provenances.first_provenance is not null then 'mixed'
         end as provenance,
+        coalesce(observed_provenances.reconstructed_share, 0) as reconstructed_share,
         assumed_weights.assumed_weight_share,
         edition_settings.weighting_statistic_code,
         edition_settings.weighting_year,

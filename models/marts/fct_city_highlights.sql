@@ -6,32 +6,8 @@ indicator_scores as (
 
 ),
 
-edition_cities as (
-
-    select
-        index_code,
-        edition,
-        cast(count(rank) as double) as ranked_city_count
-    from indicator_scores
-    where level = 0
-    group by index_code, edition
-
-),
-
-totals as (
-
-    select
-        index_code,
-        edition,
-        city_code,
-        rank as total_rank
-    from indicator_scores
-    where level = 0
-
-),
-
 -- How many cities score as well or better: for a tie the last shared position, so that a score which most cities
--- reach is nobody's highlight.
+-- reach is nobody's highlight. Positions are shares of the cities that the node ranks, as some rank fewer than others.
 positioned as (
 
     select
@@ -39,12 +15,13 @@ positioned as (
         edition,
         city_code,
         indicator_code,
+        level,
         rank,
-        rank - 1 + count(*) over (partition by index_code, edition, indicator_code, rank) as last_position
+        rank / cast(count(*) over (partition by index_code, edition, indicator_code) as double) as rank_share,
+        (rank - 1 + count(*) over (partition by index_code, edition, indicator_code, rank))
+        / cast(count(*) over (partition by index_code, edition, indicator_code) as double) as last_position_share
     from indicator_scores
-    where
-        level > 0
-        and rank is not null
+    where rank is not null
 
 ),
 
@@ -56,23 +33,19 @@ final as (
         positioned.city_code,
         positioned.indicator_code,
         positioned.rank,
-        totals.total_rank,
-        totals.total_rank - positioned.rank as rank_lead
+        totals.rank as total_rank,
+        totals.rank - positioned.rank as rank_lead
     from positioned
-    inner join totals
+    inner join positioned as totals
         on
             positioned.index_code = totals.index_code
             and positioned.edition = totals.edition
             and positioned.city_code = totals.city_code
-    inner join edition_cities
-        on
-            positioned.index_code = edition_cities.index_code
-            and positioned.edition = edition_cities.edition
+            and totals.level = 0
     where
-        totals.total_rank - positioned.rank
-        >= {{ var('highlight_min_lead_share') }} * edition_cities.ranked_city_count
-        and positioned.last_position
-        <= {{ var('highlight_max_position_share') }} * edition_cities.ranked_city_count
+        positioned.level > 0
+        and {{ comparable('totals.rank_share - positioned.rank_share') }} >= {{ var('highlight_min_lead_share') }}
+        and {{ comparable('positioned.last_position_share') }} <= {{ var('highlight_max_position_share') }}
 
 )
 

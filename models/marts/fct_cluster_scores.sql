@@ -66,7 +66,8 @@ member_scores as (
 ),
 
 -- Gini = 2 * sum(position * score) / (n * sum(score)) - (n + 1) / n, positions ascending from 1: 0 where all members
--- score alike, towards 1 where one holds everything. Defined for scores of one sign only.
+-- score alike, towards 1 where one holds everything. No score anywhere is equal too. Not defined
+-- where a score is negative.
 -- Source: OECD/JRC Handbook (2008) for the idea; the closed form is the usual one for a finite population.
 cluster_scores as (
 
@@ -76,9 +77,11 @@ cluster_scores as (
         cluster_code,
         indicator_code,
         cast(count(score) as int) as city_count,
+        cast(count(city_weight) as int) as weighted_city_count,
         {{ stable_sum('city_weight * score') }} / nullif({{ stable_sum('city_weight') }}, 0) as gdp_weighted_score,
         {{ stable_mean('score') }} as mean_score,
         case
+            when min(score) = 0 and max(score) = 0 then 0
             when min(score) >= 0
                 then
                     2 * {{ stable_sum('ascending_position * score') }}
@@ -98,6 +101,7 @@ final as (
         cluster_scores.cluster_code,
         cluster_scores.indicator_code,
         cluster_scores.city_count,
+        cluster_scores.weighted_city_count,
         cluster_scores.gdp_weighted_score,
         cluster_scores.mean_score,
         cluster_scores.score_gini,

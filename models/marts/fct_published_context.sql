@@ -26,7 +26,7 @@ final as (
         published_facts.unit,
         published_facts.quote,
         published_facts.confidence,
-        coalesce(published_facts.note, measures.note) as note
+        {{ both_notes('published_facts.note', 'measures.note') }} as note
     from published_facts
     inner join measures
         on published_facts.indicator = measures.indicator

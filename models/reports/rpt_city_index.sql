@@ -118,8 +118,8 @@ final as (
         city_scores.status,
         city_scores.provenance,
         round(100 * editions.assumed_weight_share, {{ var('report_decimals') }}) as assumed_weight_percent,
-        {{ data_notice('city_scores.provenance', 'editions.assumed_weight_share', 'zh') }} as notice_zh,
-        {{ data_notice('city_scores.provenance', 'editions.assumed_weight_share', 'en') }} as notice_en
+        {{ data_notice('editions.reconstructed_share', 'editions.assumed_weight_share', 'zh') }} as notice_zh,
+        {{ data_notice('editions.reconstructed_share', 'editions.assumed_weight_share', 'en') }} as notice_en
     from city_scores
     inner join cities
         on city_scores.city_code = cities.city_code

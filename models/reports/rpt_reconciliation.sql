@@ -23,7 +23,7 @@ compared as (
     select
         published_figures.*,
         computed_measures.value as computed_value,
-        editions.provenance,
+        editions.reconstructed_share,
         (
             published_figures.lowest_value is null
             or {{ comparable('computed_measures.value') }} > {{ comparable('published_figures.lowest_value') }}
@@ -54,8 +54,8 @@ compared as (
 
 ),
 
--- A figure is by construction where it is an input, or where the reconstruction was solved to give it; once real
--- observations take the place of reconstructed ones, the same agreement is a reproduction.
+-- A figure is by construction where it is an input, or where the reconstruction was solved to give it, for as long as
+-- any reconstructed observation is left; once real ones have taken the place of all, agreement is a reproduction.
 final as (
 
     select
@@ -74,7 +74,7 @@ final as (
             when treatment = 'not_computable' or computed_value is null then 'not_computable'
             when not is_within_range then 'not_reproduced'
             when treatment = 'input' then 'by_construction'
-            when treatment = 'solver' and provenance = 'reconstructed' then 'by_construction'
+            when treatment = 'solver' and reconstructed_share > 0 then 'by_construction'
             else 'reproduced'
         end as status,
         treatment,

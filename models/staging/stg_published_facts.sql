@@ -11,6 +11,8 @@ final as (
     select
         fact_id,
         source_document,
+        nullif(trim(index_code), '') as index_code,
+        nullif(trim(edition), '') as edition,
         scope,
         indicator,
         nullif(trim(period), '') as period,

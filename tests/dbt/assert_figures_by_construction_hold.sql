@@ -1,5 +1,5 @@
 -- A figure that is an input, or that the reconstruction was solved to give, must come out of the tree again.
--- Once real observations stand in place of the reconstructed ones this no longer binds.
+-- Once real observations stand beside the reconstructed ones this no longer binds.
 
 {{ config(meta={'dagster': {'ref': {'name': 'rpt_reconciliation'}}}) }}
 
@@ -31,7 +31,7 @@ final as (
     where
         reconciliation.treatment in ('input', 'solver')
         and reconciliation.status <> 'by_construction'
-        and editions.provenance = 'reconstructed'
+        and editions.reconstructed_share = 1
 
 )
 

@@ -27,7 +27,7 @@ final as (
         index_code,
         edition,
         cast(null as string) as indicator_code,
-        concat('roots: ', cast(root_count as string)) as fault
+        'roots: ' || cast(root_count as string) as fault
     from root_counts
     where root_count <> 1
     union all
@@ -35,7 +35,7 @@ final as (
         children.index_code,
         children.edition,
         children.indicator_code,
-        concat('unknown parent: ', children.parent_code) as fault
+        'unknown parent: ' || children.parent_code as fault
     from indicators as children
     left join indicators as parents
         on

@@ -17,12 +17,6 @@ measures as (
 
 ),
 
-editions as (
-
-    select * from {{ ref('stg_editions') }}
-
-),
-
 indicators as (
 
     select * from {{ ref('dim_indicators') }}
@@ -32,20 +26,18 @@ indicators as (
 printed_means as (
 
     select
-        editions.index_code,
-        editions.edition,
+        facts.index_code,
+        facts.edition,
         indicators.level,
         indicators.weight,
         facts.value
     from facts
     inner join measures
         on facts.indicator = measures.indicator
-    inner join editions
-        on facts.source_document = editions.source_document
     inner join indicators
         on
-            editions.index_code = indicators.index_code
-            and editions.edition = indicators.edition
+            facts.index_code = indicators.index_code
+            and facts.edition = indicators.edition
             and measures.indicator_code = indicators.indicator_code
     where
         facts.scope = 'national'
