@@ -44,8 +44,9 @@ format: setup ## format the Python code
 	@$(RUN) -m ruff format .
 
 dev: setup ## dagster dev on 127.0.0.1:3000, with its history kept
-	@DAGSTER_HOME="$${CITY_INDEX_HOME:-$$PWD/var}/dagster"; export DAGSTER_HOME; \
-	mkdir -p "$$DAGSTER_HOME" && cp dagster.yaml "$$DAGSTER_HOME/" && \
+	@DAGSTER_HOME="$$($(RUN) -c 'from city_index.settings import Settings; print(Settings.from_environment().dagster_home)')" && \
+	export DAGSTER_HOME && mkdir -p "$$DAGSTER_HOME" && \
+	{ [ -e "$$DAGSTER_HOME/dagster.yaml" ] || cp dagster.yaml "$$DAGSTER_HOME/"; } && \
 	exec $(RUN) -m dagster dev --host 127.0.0.1 --port 3000
 
 bench: setup ## time the nightly job against a bare dbt build, as a ratio

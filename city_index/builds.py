@@ -19,13 +19,13 @@ from typing import Any
 
 import duckdb
 
+from city_index.checks import BUILT_KINDS
 from city_index.dbt_process import wait_until_ended
 from city_index.errors import CityIndexError
 from city_index.hashing import code_version, file_sha256, input_hash
 from city_index.settings import Settings
 
 _PARSED_PREFIX = "parsed-"
-_BUILT_KINDS = ("model", "seed", "test")
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def latest_build(settings: Settings) -> Build | None:
     folder = _build_folder(settings)
     try:
         return Build(**json.loads((folder / "build.json").read_text(encoding="utf-8")), folder=folder)
-    except FileNotFoundError:
+    except (OSError, ValueError, TypeError):
         return None
 
 
@@ -132,6 +132,7 @@ def dbt_environment(settings: Settings, target: Path) -> dict[str, str]:
         "DBT_LOG_PATH": str(target),
         "DBT_LOG_LEVEL_FILE": "info",  # the debug log costs a twentieth of the build
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "DBT_USE_COLORS": "false",
         "DO_NOT_TRACK": "1",
         "PYTHONUNBUFFERED": "1",
     }
@@ -144,7 +145,7 @@ def parsed_project(settings: Settings) -> Path:
         CityIndexError: the project cannot be parsed; the message is dbt's.
     """
     target = settings.warehouse / f"{_PARSED_PREFIX}{code_version(settings).split('+')[1]}"
-    if (target / "manifest.json").is_file():
+    if _is_whole_json(target / "manifest.json"):
         return target
     settings.warehouse.mkdir(parents=True, exist_ok=True)
     working = settings.warehouse / f".{target.name}-{os.getpid()}"
@@ -168,6 +169,14 @@ def parsed_project(settings: Settings) -> Path:
     return target
 
 
+def _is_whole_json(path: Path) -> bool:
+    """Whether a file holds JSON; one that a power cut emptied does not."""
+    try:
+        return bool(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return False
+
+
 def reuse_parsed_project(parsed: Path, build: Build) -> None:
     """Hand a build what dbt has parsed already; dbt checks itself whether it still holds."""
     name = "partial_parse.msgpack"
@@ -177,7 +186,7 @@ def reuse_parsed_project(parsed: Path, build: Build) -> None:
 
 def built_node_count(manifest: Mapping[str, Any]) -> int:
     """How many nodes `dbt build` runs, by dbt's manifest."""
-    nodes = sum(node["resource_type"] in _BUILT_KINDS for node in manifest["nodes"].values())
+    nodes = sum(node["resource_type"] in BUILT_KINDS for node in manifest["nodes"].values())
     return nodes + len(manifest.get("unit_tests", {}))
 
 

@@ -19,6 +19,9 @@ WARNED = "warned"
 FAILED = "failed"
 SKIPPED = "skipped"
 
+# The kinds of nodes that `dbt build` runs in this project.
+BUILT_KINDS = ("model", "seed", "test", "unit_test")
+
 # How many offending rows a message shows.
 _SHOWN_ROWS = 3
 
@@ -96,12 +99,10 @@ class DbtResults:
     Attributes:
         checks: its data tests and unit tests.
         errors: one sentence for each node that could not run, other than because a check before it failed.
-        node_count: how many nodes it ran.
     """
 
     checks: list[Check]
     errors: list[str]
-    node_count: int
 
 
 def read_dbt_results(target: Path, database: Path) -> DbtResults:
@@ -145,7 +146,23 @@ def read_dbt_results(target: Path, database: Path) -> DbtResults:
         checks.append(
             Check(node["name"], f"dbt_{resource_type}", asset, check_status, severity, observed, threshold, detail)
         )
-    return DbtResults(checks=checks, errors=errors, node_count=len(run_results["results"]))
+    return DbtResults(checks=checks, errors=errors)
+
+
+def dbt_nodes_left_out(target: Path) -> list[str]:
+    """The nodes of the project that dbt's last invocation in a target folder did not run, one sentence; else empty."""
+    run_results = json.loads((target / "run_results.json").read_text(encoding="utf-8"))
+    manifest = json.loads((target / "manifest.json").read_text(encoding="utf-8"))
+    ran = {result["unique_id"] for result in run_results["results"] if result["status"] != "skipped"}
+    expected = {
+        unique_id
+        for unique_id, node in {**manifest["nodes"], **manifest.get("unit_tests", {})}.items()
+        if node["resource_type"] in BUILT_KINDS
+    }
+    left_out = sorted(expected - ran)
+    if not left_out:
+        return []
+    return [f"dbt left out {len(left_out)} of {len(expected)} nodes, such as {left_out[0]}; run the whole job"]
 
 
 def _tested_asset(node: dict, nodes: dict) -> str:

@@ -38,7 +38,7 @@ def rebuild_lock(lock_file: Path, what: str) -> Iterator[None]:
         RebuildRunning: another process holds it; raised at once, without waiting.
     """
     lock_file.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    descriptor = os.open(lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -66,6 +66,8 @@ def lock_holder(lock_file: Path) -> str | None:
         descriptor = os.open(lock_file, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
+    except PermissionError:
+        return f"unknown: this user may not read {lock_file}"
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:

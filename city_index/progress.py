@@ -16,7 +16,7 @@ class Reporter(Protocol):
     def stage(self, name: str, total: int | None = None) -> None:
         """A stage begins; ``total`` is its number of steps, where known."""
 
-    def advance(self, detail: str = "") -> None:
+    def advance(self) -> None:
         """One step of the stage is done."""
 
     def finish(self, detail: str = "") -> None:
@@ -32,7 +32,7 @@ class SilentReporter:
     def stage(self, name: str, total: int | None = None) -> None:
         """See Reporter."""
 
-    def advance(self, detail: str = "") -> None:
+    def advance(self) -> None:
         """See Reporter."""
 
     def finish(self, detail: str = "") -> None:
@@ -56,7 +56,7 @@ class LineReporter:
         self._name = name
         self._started = time.monotonic()
 
-    def advance(self, detail: str = "") -> None:
+    def advance(self) -> None:
         """See Reporter."""
 
     def finish(self, detail: str = "") -> None:
@@ -81,7 +81,6 @@ class TerminalReporter:
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("[dim]{task.fields[detail]}"),
             console=self._console,
             transient=True,
         )
@@ -94,12 +93,12 @@ class TerminalReporter:
         self._name = name
         self._started = time.monotonic()
         self._progress.start()
-        self._task = self._progress.add_task(name, total=total, detail="")
+        self._task = self._progress.add_task(name, total=total)
 
-    def advance(self, detail: str = "") -> None:
+    def advance(self) -> None:
         """See Reporter."""
         if self._task is not None:
-            self._progress.update(self._task, advance=1, detail=detail[:50])
+            self._progress.update(self._task, advance=1)
 
     def finish(self, detail: str = "") -> None:
         """See Reporter."""

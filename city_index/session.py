@@ -20,11 +20,19 @@ from threading import Lock
 import duckdb
 
 from city_index.builds import Build, is_audited, latest_build, mark_audited, start_build
-from city_index.checks import Check, count_by_status, read_checks, read_dbt_results, write_checks
+from city_index.checks import (
+    Check,
+    count_by_status,
+    dbt_nodes_left_out,
+    read_checks,
+    read_dbt_results,
+    write_checks,
+)
 from city_index.errors import GateRefused, NothingPublishable
 from city_index.gates.client import GateClient
 from city_index.gates.suites import INPUT_IS_THERE
-from city_index.hashing import input_files
+from city_index.hashing import code_version, input_files, input_hash
+from city_index.last_run import write_last_run
 from city_index.lock import rebuild_lock
 from city_index.progress import Reporter, SilentReporter
 from city_index.releases import store
@@ -43,6 +51,7 @@ from city_index.settings import Settings
 PUBLISHED = "published"
 UNCHANGED = "unchanged"
 RESTORED = "restored"
+FAILED_RUN = "failed"
 
 
 @dataclass(frozen=True)
@@ -63,13 +72,22 @@ class Outcome:
 
 @dataclass
 class RebuildSession:
-    """One rebuild under the rebuild lock. Make one with ``rebuild_session``."""
+    """One rebuild under the rebuild lock. Make one with ``rebuild_session``.
+
+    Attributes:
+        outcome: how the rebuild ended, once it has published.
+        accepts_removals: whether a person said that cities or editions may go this time.
+        reported_failure: the failure that people were told of already; None where there was none.
+    """
 
     settings: Settings
     gates: GateClient
     reporter: Reporter = field(default_factory=SilentReporter)
     outcome: Outcome | None = None
+    accepts_removals: bool = False
+    reported_failure: str | None = None
     _build: Build | None = None
+    _started: Build | None = None
 
     @property
     def build(self) -> Build:
@@ -84,11 +102,16 @@ class RebuildSession:
             raise GateRefused("there is no build in the warehouse; materialise raw_inputs first, or run the whole job")
         return self._build
 
+    @property
+    def has_build(self) -> bool:
+        """Whether this session has begun a build."""
+        return self._started is not None
+
     def collect_inputs(self) -> dict[str, int]:
         """Begin a new build; gives the bytes of each input file."""
         self.reporter.stage("inputs")
         files = input_files(self.settings)
-        self._build = start_build(self.settings)
+        self._build = self._started = start_build(self.settings)
         sizes = {path.name: path.stat().st_size for path in files}
         self.reporter.finish(f"{len(sizes)} files, {sum(sizes.values()):,} bytes")
         return sizes
@@ -111,36 +134,47 @@ class RebuildSession:
         """Run the marts gate on the build; gives and stores its results."""
         self.reporter.stage("marts gate")
         mark_audited(self.build)
-        checks = self.gates.check_marts(self.build.database, store.last_release_database(self.settings))
+        checks = self.gates.check_marts(
+            self.build.database, store.last_release_database(self.settings), self.accepts_removals
+        )
         write_checks(self.build.marts_checks, checks)
         self.reporter.finish(_counted(checks))
         return checks
 
+    def failed_checks(self) -> list[str]:
+        """The critical checks that this build has failed so far, one sentence each."""
+        return [check.sentence() for check in self.checks() if check.stops_publishing]
+
+    def dbt_errors(self) -> list[str]:
+        """The nodes that dbt could not run, one sentence each; and, where dbt ended early, that it did."""
+        try:
+            return read_dbt_results(self.build.dbt_target, self.build.database).errors
+        except FileNotFoundError:
+            return ["dbt ended before it wrote its results"]
+
     def refusals(self) -> list[str]:
-        """Why the build may not be published, one sentence each; empty where it may be."""
+        """Why the build may not be published, one sentence each; empty where it may be.
+
+        Everything is read from the build's folder, so it does not matter who ran which step when.
+        """
+        failed = self.failed_checks()
+        if failed:
+            return failed
         build = self.build
-        try:
-            raw_checks = read_checks(build.raw_checks)
-        except FileNotFoundError:
+        if self._started is not build:
+            return ["this run did not collect the inputs of the build; run the whole job"]
+        if not build.raw_checks.is_file():
             return ["the raw gate has not run on this build; run the whole job"]
-        failed = [check.sentence() for check in raw_checks if check.stops_publishing]
-        if failed:
-            return failed
-        try:
-            dbt_results = read_dbt_results(build.dbt_target, build.database)
-        except FileNotFoundError:
-            return ["dbt has not built this build; run the whole job"]
-        failed = [check.sentence() for check in dbt_results.checks if check.stops_publishing] + dbt_results.errors
-        if failed:
-            return failed
-        try:
-            marts_checks = read_checks(build.marts_checks)
-        except FileNotFoundError:
+        errors = self.dbt_errors() or dbt_nodes_left_out(build.dbt_target)
+        if errors:
+            return errors
+        if not build.marts_checks.is_file():
             return ["the marts gate has not run on this build; run the whole job"]
-        failed = [check.sentence() for check in marts_checks if check.stops_publishing]
-        if not failed and not is_audited(build):
+        if not is_audited(build):
             return ["the build changed after the marts gate saw it; run the whole job"]
-        return failed
+        if (input_hash(self.settings), code_version(self.settings)) != (build.input_hash, build.code_version):
+            return ["inputs or code changed while they were being built; run again"]
+        return []
 
     def checks(self) -> list[Check]:
         """The results of all checks of this build so far."""
@@ -175,24 +209,31 @@ class RebuildSession:
         candidate = self._assemble(sequence, checks)
         if newest is not None and newest.is_same_content(candidate.manifest) and not _damage(self.settings, newest):
             shutil.rmtree(candidate.folder)
-            kind, manifest = self._leave_unchanged(newest, current)
+            kind = self._leave_unchanged(current)
         else:
             self._finish(candidate)
             store.keep(self.settings, candidate.folder, candidate.manifest.release_id)
             store.activate(self.settings, candidate.manifest)
-            kind, manifest = PUBLISHED, candidate.manifest
+            kind = PUBLISHED
         store.prune(self.settings)
+        manifest = store.current_release(self.settings)
         self.outcome = Outcome(kind=kind, manifest=manifest, checks=checks)
         self.reporter.finish(f"{kind}: release {manifest.release_id}")
         return self.outcome
 
-    def _leave_unchanged(self, newest: Manifest, current: Manifest | None) -> tuple[str, Manifest]:
-        """Keep what is published, or put it back. A release that was rolled back stays rolled back."""
-        wanted = current or newest
-        if current is None or store.published_faults(self.settings):
+    def _leave_unchanged(self, current: Manifest | None) -> str:
+        """See that the wanted release is the published one; says what that took.
+
+        A run that was cut short after it had kept a release is completed here; a release that was rolled back stays so.
+        """
+        wanted = store.wanted_release(self.settings)
+        if current is not None and current.release_id == wanted.release_id:
+            if not store.published_faults(self.settings):
+                return UNCHANGED
             store.activate(self.settings, wanted)
-            return RESTORED, wanted
-        return UNCHANGED, wanted
+            return RESTORED
+        store.activate(self.settings, wanted)
+        return RESTORED if current is None else PUBLISHED
 
     def _assemble(self, sequence: int, checks: list[Check]) -> _Candidate:
         build = self.build
@@ -303,8 +344,17 @@ def rebuild_session(settings: Settings, what: str, reporter: Reporter | None = N
             session = RebuildSession(settings=settings, gates=gates, reporter=reporter or SilentReporter())
             with _active_guard:
                 _active = session
+            reason = None
             try:
                 yield session
+            except BaseException as error:
+                reason = " ".join(str(error).split()) or type(error).__name__
+                raise
             finally:
                 with _active_guard:
                     _active = None
+                reason = reason or session.reported_failure
+                if reason is not None:
+                    write_last_run(settings, what, FAILED_RUN, reason)
+                elif session.outcome is not None:
+                    write_last_run(settings, what, session.outcome.kind, None)

@@ -45,7 +45,10 @@ class Settings:
         """
         environ = os.environ if environ is None else environ
         home_text = environ.get("CITY_INDEX_HOME", "").strip()
-        home = Path(home_text).expanduser().absolute() if home_text else PROJECT_DIRECTORY / "var"
+        try:
+            home = Path(home_text).expanduser().absolute() if home_text else PROJECT_DIRECTORY / "var"
+        except RuntimeError:
+            raise UsageError(f"CITY_INDEX_HOME is {home_text!r}; there is no such user's home") from None
         environment = environ.get("CITY_INDEX_ENV", "").strip() or "dev"
         if environment not in ENVIRONMENTS:
             raise UsageError(f"CITY_INDEX_ENV is {environment!r}; set it to one of: {', '.join(ENVIRONMENTS)}")

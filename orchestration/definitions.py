@@ -4,7 +4,7 @@ import dagster as dg
 
 from city_index.settings import Settings
 from orchestration.defs.inputs.assets import raw_inputs
-from orchestration.defs.nightly.jobs import nightly_job, nightly_schedule
+from orchestration.defs.nightly.jobs import nightly_job, nightly_schedule, report_failed_start
 from orchestration.defs.releases.assets import published_release_asset
 from orchestration.defs.warehouse.assets import dbt_build_assets
 from orchestration.defs.warehouse.checks import marts_gate_checks
@@ -20,6 +20,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         asset_checks=[marts_gate_checks(mart_keys)],
         jobs=[nightly],
         schedules=[nightly_schedule(settings, nightly)],
+        sensors=[report_failed_start],
         resources={"session": RebuildSessionResource()},
         # The steps of a run share one session, and one dbt: they execute in one process.
         executor=dg.in_process_executor,

@@ -14,9 +14,10 @@ from orchestration.defs.releases.assets import PUBLISHED_RELEASE, release_metada
 
 
 def prepare_dagster_home(settings: Settings) -> None:
-    """Make DAGSTER_HOME with the project's instance settings."""
+    """Make DAGSTER_HOME with the project's instance settings, unless an operator's own stand there already."""
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(settings.project_directory / "dagster.yaml", settings.dagster_home / "dagster.yaml")
+    if not (settings.dagster_home / "dagster.yaml").exists():
+        shutil.copyfile(settings.project_directory / "dagster.yaml", settings.dagster_home / "dagster.yaml")
 
 
 def record_published_release(settings: Settings, outcome: Outcome) -> None:

@@ -22,10 +22,8 @@ from city_index.errors import CityIndexError, UsageError
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="city-index")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-@click.pass_context
-def city_index(context: click.Context, debug: bool) -> None:
+def city_index(debug: bool) -> None:
     """Composite indices of cities: rebuild, inspect and roll back releases."""
-    context.obj = {"debug": debug}
 
 
 for command in (run, status, releases, rollback, verify, doctor):
@@ -34,9 +32,13 @@ for command in (run, status, releases, rollback, verify, doctor):
 
 def main() -> None:
     """Run the command line; every error ends in one line and its exit code."""
+    # --debug is understood before and after the command.
     debug = "--debug" in sys.argv
     try:
-        city_index.main(standalone_mode=False)
+        city_index.main([word for word in sys.argv[1:] if word != "--debug"], standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.ctx.get_help())
+        sys.exit(UsageError.exit_code)
     except click.exceptions.Exit as end:
         sys.exit(end.exit_code)
     except click.ClickException as error:
@@ -51,7 +53,7 @@ def main() -> None:
         if debug:
             traceback.print_exc()
         reason = (str(error) or type(error).__name__).splitlines()[0]
-        sys.exit(_complain(f"unexpected: {reason}; run again with --debug before the command for the traceback", 1))
+        sys.exit(_complain(f"unexpected: {reason}; run again with --debug for the traceback", 1))
 
 
 def _complain(message: str, exit_code: int) -> int:

@@ -14,6 +14,7 @@ import click
 
 from city_index import __version__
 from city_index.errors import CityIndexError
+from city_index.last_run import read_last_run
 from city_index.lock import lock_holder
 from city_index.releases import store
 from city_index.releases.manifest import MANIFEST_NAME, faults
@@ -52,21 +53,34 @@ def problems(settings: Settings) -> Iterator[str]:
         if manifest is None:
             yield f"{settings.published / MANIFEST_NAME} is missing or cannot be read; run `city-index run`"
         else:
-            hours = (datetime.now(UTC) - datetime.fromisoformat(manifest.built_at_utc)).total_seconds() / 3600
-            if hours < 0:
+            if datetime.fromisoformat(manifest.built_at_utc) > datetime.now(UTC):
                 yield "the published release was built in the future; set the clock of this machine"
-            elif hours > _STALE_HOURS and settings.environment == "prod" and not _ran_lately(settings):
-                yield f"the last rebuild is older than {_STALE_HOURS} hours; see whether the schedule is running"
+            wanted = store.wanted_release(settings)
+            if wanted is not None and wanted.release_id != manifest.release_id:
+                yield f"release {wanted.release_id} is kept and ought to be published; run `city-index run`"
+    yield from _run_problems(settings)
     for fault in store.published_faults(settings):
         yield f"{fault}; run `city-index run` to put it back"
+    for folder in store.unreadable_releases(settings):
+        yield f"{folder} has no manifest of its own that can be read; move it away or delete it"
     for manifest in store.kept_releases(settings):
         for fault in faults(settings.releases / manifest.release_id, manifest):
             yield f"{fault}; the kept release {manifest.release_id} can no longer be rolled back to"
 
 
-def _ran_lately(settings: Settings) -> bool:
-    build = settings.warehouse / "build" / "build.json"
-    return build.is_file() and datetime.now(UTC).timestamp() - build.stat().st_mtime < _STALE_HOURS * 3600
+def _run_problems(settings: Settings) -> Iterator[str]:
+    last_run = read_last_run(settings)
+    if last_run is None:
+        return
+    if last_run.outcome == "failed":
+        yield f"the last rebuild failed at {last_run.ended_at_utc}: {last_run.reason}"
+    succeeded = last_run.succeeded_at_utc
+    if settings.environment == "prod" and (succeeded is None or _hours_since(succeeded) > _STALE_HOURS):
+        yield f"no rebuild has succeeded for {_STALE_HOURS} hours; see whether the schedule is running"
+
+
+def _hours_since(moment_utc: str) -> float:
+    return (datetime.now(UTC) - datetime.fromisoformat(moment_utc)).total_seconds() / 3600
 
 
 def _pins(lock_file: Path) -> dict[str, str]:

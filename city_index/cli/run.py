@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from city_index.checks import FAILED, PASSED, SKIPPED, WARNED, count_by_status
-from city_index.errors import CityIndexError, GateRefused
+from city_index.errors import CityIndexError, GateRefused, RebuildRunning
+from city_index.notify import post_failure
 from city_index.progress import reporter_for_stdout
 from city_index.session import PUBLISHED, RESTORED, Outcome, RebuildSession, rebuild_session
 from city_index.settings import Settings
@@ -22,19 +23,27 @@ _HEADLINES = {
 
 
 @click.command()
-def run() -> None:
+@click.option("--accept-removals", is_flag=True, help="Let cities or editions of the last release go, this once.")
+def run(accept_removals: bool) -> None:
     """Land, check, build, audit and publish once: the nightly job without the Dagster UI."""
     settings = Settings.from_environment()
     reporter = reporter_for_stdout()
+    session = None
     try:
         with rebuild_session(settings, "city-index run", reporter) as session:
+            session.accepts_removals = accept_removals
             _execute_nightly_job(settings, session)
-            outcome = session.outcome
+    except RebuildRunning:
+        raise  # the other rebuild answers for itself
+    except Exception as error:
+        if session is None or session.reported_failure is None:
+            problem = post_failure(settings, f"City Index: {' '.join(str(error).split())}")
+            if problem:
+                click.echo(problem, err=True)
+        raise
     finally:
         reporter.close()
-    if outcome is None:
-        raise CityIndexError("the job ended without publishing; see the run in Dagster, or use --debug")
-    _report(settings, outcome)
+    _report(settings, session.outcome)
 
 
 def _execute_nightly_job(settings: Settings, session: RebuildSession) -> None:
@@ -60,18 +69,19 @@ def _execute_nightly_job(settings: Settings, session: RebuildSession) -> None:
             cause = _root_cause(error)
             if isinstance(cause, CityIndexError):
                 raise cause from None
-            refusals = session.refusals()
-            if refusals:
-                more = f" (and {len(refusals) - 1} more)" if len(refusals) > 1 else ""
-                raise GateRefused(f"a quality gate refused: {refusals[0]}{more}; nothing was published") from None
+            failed = session.failed_checks()
+            if failed:
+                more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+                raise GateRefused(f"a quality gate refused: {failed[0]}{more}; nothing was published") from None
             raise CityIndexError(f"{cause}; the log is {log_path}") from error
-        if session.outcome is not None:
-            record_published_release(settings, session.outcome)
+        if session.outcome is None:
+            raise CityIndexError(f"the job ended without publishing; the log is {log_path}")
+        record_published_release(settings, session.outcome)
 
 
 def _root_cause(error: BaseException) -> BaseException:
     """The error that a step raised, under what Dagster wrapped it in."""
-    while error.__cause__ is not None:
+    while error.__cause__ is not None and not isinstance(error, CityIndexError):
         error = error.__cause__
     return error
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import click
 
+from city_index.last_run import read_last_run
 from city_index.lock import lock_holder
 from city_index.releases import store
 from city_index.settings import Settings
@@ -39,11 +40,18 @@ def status() -> None:
         click.echo(f"code        {current.code_version}")
         click.echo(f"tables      {len(current.tables)}, {sum(current.tables.values()):,} rows")
         click.echo("checks      " + ", ".join(f"{number} {name}" for name, number in sorted(current.checks.items())))
-        if releases and releases[0].release_id != current.release_id:
-            click.echo(f"rolled back release {releases[0].release_id} is newer and not published")
+        wanted = store.wanted_release(settings)
+        if wanted is not None and wanted.release_id != current.release_id:
+            click.echo(f"unfinished  release {wanted.release_id} ought to be published; run `city-index run`")
+        elif releases and releases[0].release_id != current.release_id:
+            click.echo(f"rolled back from release {releases[0].release_id}, which is newer")
         for fault in store.published_faults(settings):
             click.echo(f"damaged     {fault}; run `city-index run` to put it back")
         if current.notice:
             click.echo(f"notice      {current.notice}")
+    last_run = read_last_run(settings)
+    if last_run is not None:
+        reason = f": {last_run.reason}" if last_run.reason else ""
+        click.echo(f"last run    {last_run.outcome}, {age(last_run.ended_at_utc)}, by {last_run.what}{reason}")
     holder = lock_holder(settings.lock_file)
     click.echo(f"rebuild     {'running: ' + holder if holder else 'not running'}")

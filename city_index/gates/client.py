@@ -9,10 +9,12 @@ import json
 import subprocess
 import sys
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 
 from city_index.checks import Check
+from city_index.errors import CityIndexError
 from city_index.gates.suites import MARTS, RAW
 from city_index.settings import PROJECT_DIRECTORY
 
@@ -49,25 +51,33 @@ class GateClient:
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
             line = self._process.stdout.readline()
-        except BrokenPipeError:
+        except OSError:
             line = ""
         if not line:
             self._process.wait()
             self._listener.join(timeout=1)
-            raise RuntimeError("the gate worker ended: " + "\n".join(self._last_words))
+            last_words = self._last_words[-1] if self._last_words else "it said nothing"
+            raise CityIndexError(
+                f"the gate worker ended with exit code {self._process.returncode}: {last_words}; run again"
+            )
         answer = json.loads(line)
         if "error" in answer:
-            raise RuntimeError(f"the gate worker failed: {answer['error']}")
+            raise CityIndexError(f"the gate worker failed: {answer['error']}")
         return [Check(**item) for item in answer["checks"]]
 
     def check_raw(self, seeds: Path) -> list[Check]:
         """Run the raw gate on a folder of input files."""
         return self._ask({"gate": RAW, "seeds": str(seeds)})
 
-    def check_marts(self, database: Path, last_release: Path | None) -> list[Check]:
+    def check_marts(self, database: Path, last_release: Path | None, accepts_removals: bool = False) -> list[Check]:
         """Run the marts gate on a build, against the last release where there is one."""
         return self._ask(
-            {"gate": MARTS, "database": str(database), "last_release": str(last_release) if last_release else None}
+            {
+                "gate": MARTS,
+                "database": str(database),
+                "last_release": str(last_release) if last_release else None,
+                "accepts_removals": accepts_removals,
+            }
         )
 
     def write_data_docs(self, folder: Path) -> None:
@@ -78,7 +88,8 @@ class GateClient:
         """End the worker. It holds nothing that an orderly end would save, and one takes it a second."""
         self._process.kill()
         self._process.wait()
-        self._process.stdin.close()
+        with suppress(OSError):  # what the worker did not take any more
+            self._process.stdin.close()
         self._listener.join(timeout=1)
         self._process.stdout.close()
         self._process.stderr.close()

@@ -20,6 +20,9 @@ MARTS = "marts"
 # The claim whose failure means that there is nothing to publish, rather than that something is wrong.
 INPUT_IS_THERE = "observations_are_there"
 
+# The claims that a person may waive for one run, where cities or editions are meant to go.
+REMOVALS = ("no_city_is_lost_since_the_last_release", "no_edition_is_lost_since_the_last_release")
+
 
 @dataclass(frozen=True)
 class ValueSet:
@@ -452,6 +455,27 @@ MARTS_BATCHES: tuple[Batch, ...] = (
                 {"column": "mean_position", "min_value": 0.1, "max_value": 0.9},
                 WARNING,
                 "a mean between 10 % and 90 % of the scale",
+            ),
+        ),
+    ),
+    Batch(
+        name="cluster_weights",
+        asset="fct_cluster_scores",
+        query="""
+            select scores.index_code, scores.edition, scores.cluster_code, scores.city_count, scores.weighted_city_count
+            from fct_cluster_scores as scores
+            inner join dim_indicators as indicators using (index_code, edition, indicator_code)
+            where indicators.level = 0
+            order by 1, 2, 3
+        """,
+        identifiers=("index_code", "edition", "cluster_code"),
+        claims=(
+            Claim(
+                "every_member_of_a_cluster_has_the_weighting_statistic",
+                "ExpectColumnPairValuesToBeEqual",
+                {"column_A": "weighted_city_count", "column_B": "city_count"},
+                WARNING,
+                "as many weighted as scored members",
             ),
         ),
     ),

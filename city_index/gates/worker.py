@@ -5,7 +5,8 @@ first and imports while the rest of the run starts; it stays for both gates. It 
 standard input and answers each with one line of JSON on standard output; what libraries print goes to standard error.
 
 Request: ``{"gate": "raw", "seeds": folder}`` or
-``{"gate": "marts", "database": file, "last_release": file or null}`` or ``{"data_docs": folder}``.
+``{"gate": "marts", "database": file, "last_release": file or null, "accepts_removals": bool}`` or
+``{"data_docs": folder}``.
 Answer: ``{"checks": [...]}`` or ``{"error": message}``.
 """
 
@@ -16,59 +17,81 @@ import json
 import os
 import sys
 import warnings
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import duckdb
 
-from city_index.checks import CRITICAL, FAILED, PASSED, SKIPPED, WARNED, Check
+from city_index.checks import CRITICAL, FAILED, PASSED, SKIPPED, WARNED, WARNING, Check
+from city_index.database import connect, identifier, quoted
 from city_index.gates.data_docs import make_self_contained
-from city_index.gates.suites import BATCHES, RAW, Batch, Claim, ValueSet
+from city_index.gates.suites import BATCHES, RAW, REMOVALS, Batch, Claim, ValueSet
 
 # How many offenders a check names.
 _SHOWN_OFFENDERS = 3
 
 
-def _quoted(path: Path | str) -> str:
-    return "'" + str(path).replace("'", "''") + "'"
+def declared_columns(folder: Path) -> dict[str, set[str]]:
+    """The columns that ``seeds.yml`` declares for each seed, by seed."""
+    import yaml
+
+    declared = yaml.safe_load((folder / "seeds.yml").read_text(encoding="utf-8"))
+    return {seed["name"]: set(seed["config"]["column_types"]) for seed in declared["seeds"]}
+
+
+def _read_header(path: Path) -> list[str]:
+    """The header of a CSV file whose rows all have its number of fields.
+
+    Raises:
+        ValueError: they do not, or the file cannot be read; the message names it and the row.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            rows = csv.reader(stream, strict=True)
+            header = next(rows, None)
+            if not header:
+                raise ValueError(f"{path.name}: the file is empty; it needs a header")
+            for row in rows:
+                if len(row) != len(header):
+                    raise ValueError(
+                        f"{path.name} row {rows.line_num}: {len(row)} fields where the header has {len(header)}"
+                    )
+    except FileNotFoundError:
+        raise ValueError(f"{path.name}: the file is missing") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path.name}: not UTF-8 at byte {error.start}") from None
+    except csv.Error as error:
+        raise ValueError(f"{path.name} row {rows.line_num}: {error}") from None
+    return header
 
 
 def load_seeds(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    """Make a table of text for each CSV file of a folder, with the row of the file beside each row.
+    """Make a table of text for each declared seed, with the row of the file beside each row.
 
     The header gives the columns, so nothing is guessed and no row can be dropped.
 
     Raises:
-        ValueError: a file cannot be read as it stands; the message names it and the row.
+        ValueError: a file is missing, has other columns than declared, or cannot be read as it stands; the message
+            names it and the column or row.
     """
-    import duckdb
-
-    for path in sorted(folder.glob("*.csv")):
-        try:
-            with path.open(encoding="utf-8-sig", newline="") as stream:
-                rows = csv.reader(stream, strict=True)
-                header = next(rows, None)
-                if not header:
-                    raise ValueError(f"{path.name}: the file is empty; it needs a header")
-                for row in rows:
-                    if len(row) != len(header):
-                        raise ValueError(
-                            f"{path.name} row {rows.line_num}: {len(row)} fields where the header has {len(header)}"
-                        )
-        except UnicodeDecodeError as error:
-            raise ValueError(f"{path.name}: not UTF-8 at byte {error.start}") from None
-        except csv.Error as error:
-            raise ValueError(f"{path.name} row {rows.line_num}: {error}") from None
-        columns = ", ".join(f"{_quoted(name)}: 'VARCHAR'" for name in header)
+    for name, expected in declared_columns(folder).items():
+        path = folder / f"{name}.csv"
+        header = _read_header(path)
+        for column in sorted(expected - set(header)):
+            raise ValueError(f"{path.name}: the column {column} is missing")
+        for column in header:
+            if column not in expected or header.count(column) > 1:
+                raise ValueError(f"{path.name}: the column {column!r} is not declared, or there twice")
+        columns = ", ".join(f"{quoted(column)}: 'VARCHAR'" for column in header)
         try:
             connection.execute(
-                f'create table "{path.stem}" as select 1 + row_number() over () as file_row, * from read_csv('
-                f"{_quoted(path)}, columns={{{columns}}}, header=true, delim=',', quote='\"', escape='\"', "
+                f"create table {identifier(name)} as select 1 + row_number() over () as file_row, * from read_csv("
+                f"{quoted(path)}, columns={{{columns}}}, header=true, delim=',', quote='\"', escape='\"', "
                 "auto_detect=false, strict_mode=true, parallel=false)"
             )
-        except duckdb.Error as error:
+        except Exception as error:
             raise ValueError(f"{path.name}: {str(error).splitlines()[0]}") from None
 
 
@@ -86,16 +109,26 @@ class GateWorker:
         # The results of each gate's last run, each with the name of its validation.
         self._results: dict[str, list[tuple[str, Check]]] = {}
 
-    def run(self, gate: str, connection: duckdb.DuckDBPyConnection, has_last_release: bool) -> list[Check]:
+    def run(
+        self,
+        gate: str,
+        connection: duckdb.DuckDBPyConnection,
+        has_last_release: bool,
+        accepts_removals: bool = False,
+    ) -> list[Check]:
         """Check every batch of a gate.
 
         Args:
             gate: raw or marts.
             connection: where the batches' queries run.
             has_last_release: whether ``last_release`` is attached; batches that need it are skipped otherwise.
+            accepts_removals: whether a person said that cities or editions may go; their loss is then recorded only.
         """
         results: list[tuple[str, Check]] = []
         for batch in BATCHES[gate]:
+            if accepts_removals:
+                claims = tuple(replace(c, severity=WARNING) if c.name in REMOVALS else c for c in batch.claims)
+                batch = replace(batch, claims=claims)
             if batch.needs_last_release and not has_last_release:
                 checks = [
                     Check(c.name, f"gx_{gate}", batch.asset, SKIPPED, c.severity, "no earlier release", c.threshold)
@@ -217,13 +250,10 @@ def _offenders(found: dict, batch: Batch) -> str:
 
 
 def _answer(worker: GateWorker, request: dict) -> dict:
-    import duckdb
-
     if "data_docs" in request:
         worker.write_data_docs(Path(request["data_docs"]))
         return {"checks": []}
-    connection = duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
-    with connection:
+    with connect() as connection:
         if request["gate"] == RAW:
             try:
                 load_seeds(connection, Path(request["seeds"]))
@@ -233,11 +263,13 @@ def _answer(worker: GateWorker, request: dict) -> dict:
                 )
                 return {"checks": [asdict(unreadable)]}
         else:
-            connection.execute(f"attach {_quoted(request['database'])} as build (read_only)")
+            connection.execute(f"attach {quoted(request['database'])} as build (read_only)")
             if request["last_release"]:
-                connection.execute(f"attach {_quoted(request['last_release'])} as last_release (read_only)")
+                connection.execute(f"attach {quoted(request['last_release'])} as last_release (read_only)")
             connection.execute("use build.main")
-        checks = worker.run(request["gate"], connection, bool(request.get("last_release")))
+        checks = worker.run(
+            request["gate"], connection, bool(request.get("last_release")), bool(request.get("accepts_removals"))
+        )
     return {"checks": [asdict(check) for check in checks]}
 
 

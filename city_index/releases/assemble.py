@@ -15,12 +15,13 @@ from pathlib import Path
 import duckdb
 
 from city_index.checks import Check
+from city_index.database import connect, identifier, quoted
 from city_index.errors import CityIndexError
 from city_index.hashing import file_sha256
 
 DATABASE_NAME = "city_index.duckdb"
 
-# The oldest storage format that DuckDB still writes; clients from 1.0 on open it.
+# The oldest storage format that DuckDB still writes; clients from 1.1 on open it.
 STORAGE_VERSION = "v1.0.0"
 
 # Tables that say when and how a release was made; they are left out of the content hash.
@@ -54,12 +55,15 @@ _META_TABLES = {
         ],
     ),
 }
+# Text that a spreadsheet would run: a formula character, also full-width or after white space, or a control character.
+_FORMULA = r"^(\s*[=+\-@＝＋－＠]|[\t\r\n])"
+
 _META_KEYS = {"meta_checks": "primary key (kind, name)"}
 
 
 @dataclass(frozen=True)
 class ReleaseFacts:
-    """What meta_release says of a release, but for the content hash, which comes out of assembling."""
+    """What meta_release says of a release, in the order of its columns."""
 
     release_id: str
     built_at_utc: str
@@ -69,21 +73,6 @@ class ReleaseFacts:
     duckdb_version: str
     storage_version: str
     notice: str
-
-
-def quoted(value: Path | str) -> str:
-    """A value as an SQL string."""
-    return "'" + str(value).replace("'", "''") + "'"
-
-
-def identifier(name: str) -> str:
-    """A name as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def connect() -> duckdb.DuckDBPyConnection:
-    """An in-memory connection that installs and loads nothing."""
-    return duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
 
 
 def _tables(connection: duckdb.DuckDBPyConnection, database: str) -> list[str]:
@@ -173,7 +162,7 @@ def _export_csv(connection: duckdb.DuckDBPyConnection, folder: Path, table: str,
         column = identifier(name)
         if data_type == "VARCHAR":
             expressions.append(
-                f"case when regexp_matches({column}, '^[=+\\-@\\t\\r]') then '''' || {column} else {column} end"
+                f"case when regexp_matches({column}, {quoted(_FORMULA)}) then '''' || {column} else {column} end"
                 f" as {column}"
             )
         else:
@@ -263,6 +252,14 @@ def verify_database(folder: Path, release_id: str, rows: dict[str, int]) -> None
         ids = connection.execute("select release_id from release.main.meta_release").fetchall()
         if ids != [(release_id,)]:
             raise CityIndexError(f"{database} names the release {ids} instead of {release_id}")
+        (unkept,) = connection.execute(
+            "select count(*) from duckdb_tables() as tables where database_name = 'release' and ("
+            " coalesce(comment, '') = '' or not has_primary_key"
+            " or exists (select 1 from duckdb_columns() as columns where columns.database_name = 'release'"
+            "  and columns.table_name = tables.table_name and coalesce(columns.comment, '') = ''))"
+        ).fetchone()
+        if unkept:
+            raise CityIndexError(f"{database} lost the key or a comment of {unkept} tables")
         (views,) = connection.execute(
             "select count(*) from duckdb_views() where database_name = 'release' and not internal"
         ).fetchone()

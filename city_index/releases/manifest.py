@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from city_index.hashing import file_sha256
@@ -31,7 +32,8 @@ class Manifest:
         notice: what must be said beside its scores.
         checks: how many checks ended in each status.
         tables: rows of each table.
-        files: for each file, by its path in the release, its SHA-256 and size in bytes.
+        files: for each file beside the manifest, by its path, its SHA-256 and size in bytes; a published manifest lists
+            what is published.
     """
 
     release_id: str
@@ -79,9 +81,14 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 def read_manifest(folder: Path) -> Manifest | None:
     """Read a folder's manifest; None where there is none that can be read."""
     try:
-        return Manifest(**json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        manifest = Manifest(**json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8")))
+        datetime.fromisoformat(manifest.built_at_utc)
+        is_whole = isinstance(manifest.sequence, int) and all(
+            set(entry) == {"sha256", "bytes"} for entry in manifest.files.values()
+        )
+    except (OSError, ValueError, TypeError, AttributeError):
         return None
+    return manifest if is_whole and isinstance(manifest.tables, dict) and isinstance(manifest.checks, dict) else None
 
 
 def faults(folder: Path, manifest: Manifest, only: tuple[str, ...] | None = None) -> list[str]:

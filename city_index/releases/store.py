@@ -8,8 +8,11 @@ Everything that writes here runs under the rebuild lock.
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from city_index.errors import CityIndexError, UsageError
@@ -20,20 +23,34 @@ from city_index.settings import Settings
 # What readers get beside the database; the data docs of the gates stay with the kept release.
 _PUBLISHED_PREFIXES = (DATABASE_NAME, "parquet/", "csv/")
 
+# How a release is named: the time of its build, UTC, and the first digits of its content hash.
+_RELEASE_NAME = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}(-\d+)?")
+
 _STAGING_PREFIX = ".staging-"
 _TEMPORARY_SUFFIX = ".publishing"
+
+
+def _release_folders(settings: Settings) -> list[Path]:
+    """The folders under ``releases/`` that are named like a release; anything else there is not ours to touch."""
+    if not settings.releases.is_dir():
+        return []
+    return sorted(path for path in settings.releases.iterdir() if _RELEASE_NAME.fullmatch(path.name))
 
 
 def kept_releases(settings: Settings) -> list[Manifest]:
     """The manifests of all whole releases, newest first."""
     found = []
-    if settings.releases.is_dir():
-        for folder in settings.releases.iterdir():
-            if folder.is_dir() and not folder.name.startswith("."):
-                manifest = read_manifest(folder)
-                if manifest is not None:
-                    found.append(manifest)
+    for folder in _release_folders(settings):
+        manifest = read_manifest(folder)
+        if manifest is not None and manifest.release_id == folder.name:
+            found.append(manifest)
     return sorted(found, key=lambda manifest: manifest.sequence, reverse=True)
+
+
+def unreadable_releases(settings: Settings) -> list[Path]:
+    """The folders that are named like a release and whose manifest is another's or cannot be read."""
+    kept = {manifest.release_id for manifest in kept_releases(settings)}
+    return [folder for folder in _release_folders(settings) if folder.name not in kept]
 
 
 def current_release(settings: Settings) -> Manifest | None:
@@ -67,30 +84,25 @@ def published_faults(settings: Settings) -> list[str]:
     return found
 
 
-def staging_folder(settings: Settings, release_id: str) -> Path:
+def staging_folder(settings: Settings, build_id: str) -> Path:
     """A new, empty folder in which a release is assembled."""
-    folder = settings.releases / f"{_STAGING_PREFIX}{release_id}"
+    folder = settings.releases / f"{_STAGING_PREFIX}{build_id}"
     folder.mkdir(parents=True)
     return folder
 
 
-def remove_leftovers(settings: Settings) -> list[Path]:
-    """Remove what a run that was killed left behind; gives what was removed."""
-    leftovers: list[Path] = []
+def remove_leftovers(settings: Settings) -> None:
+    """Remove what a run that was killed left behind."""
     if settings.releases.is_dir():
-        leftovers += [
-            path
-            for path in settings.releases.iterdir()
-            if path.name.startswith(_STAGING_PREFIX) or (path.is_dir() and not (path / MANIFEST_NAME).is_file())
-        ]
+        for folder in settings.releases.glob(f"{_STAGING_PREFIX}*"):
+            shutil.rmtree(folder)
+    for folder in _release_folders(settings):
+        # A release is renamed into place with its manifest; one without it is half removed.
+        if folder.is_dir() and not (folder / MANIFEST_NAME).exists():
+            shutil.rmtree(folder)
     if settings.published.is_dir():
-        leftovers += list(settings.published.rglob(f".*{_TEMPORARY_SUFFIX}"))
-    for path in leftovers:
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
+        for path in settings.published.rglob(f".*{_TEMPORARY_SUFFIX}"):
             path.unlink()
-    return leftovers
 
 
 def keep(settings: Settings, staging: Path, release_id: str) -> Path:
@@ -108,34 +120,73 @@ def _replace_file(source: Path, target: Path) -> None:
     os.replace(temporary, target)
 
 
+def _demand_shape(settings: Settings, names: list[str]) -> None:
+    """Fail where something else stands in the place of a file or folder that is to be published."""
+    for name in [*names, MANIFEST_NAME]:
+        target = settings.published / name
+        if target.is_dir():
+            raise CityIndexError(f"{target} is a folder where a file is to be published; move it away")
+        if target.parent.exists() and not target.parent.is_dir():
+            raise CityIndexError(f"{target.parent} is a file where a folder is to be published; move it away")
+
+
 def activate(settings: Settings, manifest: Manifest) -> None:
     """Make a kept release the published one.
 
     The database comes first and the manifest last: from the moment the manifest names the release, every file is its.
 
     Raises:
-        CityIndexError: the kept release is damaged; nothing was changed.
+        CityIndexError: the kept release is damaged, or something stands in the way; nothing was changed.
     """
     folder = settings.releases / manifest.release_id
     damage = faults(folder, manifest)
     if damage:
         raise CityIndexError(f"release {manifest.release_id} is damaged: {damage[0]}; nothing was published")
+    published = replace(
+        manifest, files={name: entry for name, entry in manifest.files.items() if name.startswith(_PUBLISHED_PREFIXES)}
+    )
+    _demand_shape(settings, list(published.files))
     settings.published.mkdir(parents=True, exist_ok=True)
     # A write-ahead log beside the file would make every reader fail; the published file never has one of its own.
     Path(f"{settings.published_database}.wal").unlink(missing_ok=True)
-    names = [name for name in manifest.files if name.startswith(_PUBLISHED_PREFIXES)]
-    for name in sorted(names, key=lambda name: name != DATABASE_NAME):
+    for name in sorted(published.files, key=lambda name: name != DATABASE_NAME):
         target = settings.published / name
         target.parent.mkdir(exist_ok=True)
         _replace_file(folder / name, target)
     for subfolder in ("parquet", "csv"):
         directory = settings.published / subfolder
         for path in directory.iterdir() if directory.is_dir() else ():
-            if f"{subfolder}/{path.name}" not in manifest.files:
+            if path.suffix == f".{subfolder}" and path.is_file() and f"{subfolder}/{path.name}" not in published.files:
                 path.unlink()
         sync(directory)
-    write_manifest(settings.published, manifest)
+    write_manifest(settings.published, published)
     sync(settings.published)
+
+
+def wanted_release(settings: Settings) -> Manifest | None:
+    """The kept release that ought to be published: the newest, unless a person rolled back from it.
+
+    A rollback holds for as long as the release it was made from is the newest and the one it was made to is undamaged.
+    """
+    releases = kept_releases(settings)
+    if not releases:
+        return None
+    newest = releases[0]
+    try:
+        rollback = json.loads(_rollback_file(settings).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return newest
+    if not isinstance(rollback, dict) or rollback.get("from") != newest.release_id:
+        return newest
+    for manifest in releases:
+        if manifest.release_id == rollback.get("to"):
+            damaged = faults(settings.releases / manifest.release_id, manifest)
+            return newest if damaged else manifest
+    return newest
+
+
+def _rollback_file(settings: Settings) -> Path:
+    return settings.home / "rollback.json"
 
 
 def prune(settings: Settings) -> list[str]:
@@ -147,7 +198,7 @@ def prune(settings: Settings) -> list[str]:
             continue
         # Without its manifest a folder is no release, so a removal that is cut short is taken up by the next run.
         folder = settings.releases / manifest.release_id
-        (folder / MANIFEST_NAME).unlink()
+        (folder / MANIFEST_NAME).unlink(missing_ok=True)
         shutil.rmtree(folder)
         removed.append(manifest.release_id)
     return removed
@@ -166,5 +217,18 @@ def roll_back(settings: Settings, release_id: str) -> Manifest:
     current = current_release(settings)
     if current is not None and current.release_id == release_id and not published_faults(settings):
         raise UsageError(f"release {release_id} is the published one already")
+    newest = kept_releases(settings)[0].release_id
+    damage = faults(settings.releases / release_id, releases[release_id])
+    if damage:
+        raise CityIndexError(f"release {release_id} is damaged: {damage[0]}; nothing was changed")
+    # The intention is written first: if what follows is cut short, the next run completes it.
+    if release_id == newest:
+        _rollback_file(settings).unlink(missing_ok=True)
+    else:
+        temporary = _rollback_file(settings).with_suffix(".tmp")
+        temporary.write_text(json.dumps({"from": newest, "to": release_id}), encoding="utf-8")
+        sync(temporary)
+        os.replace(temporary, _rollback_file(settings))
+        sync(settings.home)
     activate(settings, releases[release_id])
     return releases[release_id]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from support import Published, city_index
+from support import Published, city_index, copy_home
 
 from city_index.gates.suites import BATCHES
 from city_index.notify import post_failure
@@ -214,7 +214,92 @@ def test_publishing_alone_trusts_no_build_that_was_not_audited(published: Publis
     first, second, third = done.stdout.splitlines()
     assert first.startswith("GateRefused there is no build")
     assert "the raw gate has not run" in second
-    assert "dbt has not built" in third
+    assert "dbt ended before it wrote its results" in third
+
+
+_PARTIAL_RUN = """
+import dagster as dg
+from city_index.gates.suites import BATCHES
+from city_index.settings import Settings
+from orchestration.definitions import build_definitions
+definitions = build_definitions(Settings.from_environment())
+assets = dg.AssetSelection.assets("fct_published_context", "published_release")
+claims = [dg.AssetCheckKey(dg.AssetKey(b.asset), c.name) for b in BATCHES["marts"] for c in b.claims]
+job = dg.define_asset_job("partial", selection=assets | dg.AssetSelection.checks(*claims))
+partial = dg.Definitions.merge(definitions, dg.Definitions(jobs=[job])).resolve_job_def("partial")
+result = partial.execute_in_process(raise_on_error=False)
+for event in result.all_events:
+    if event.event_type_value == "STEP_FAILURE":
+        print("FAILED", event.step_key, event.step_failure_data.error.cause or event.step_failure_data.error)
+print("SUCCESS", result.success)
+"""
+
+
+def test_a_partial_run_cannot_publish_over_a_failed_one(
+    project_copy: Path, published: Published, tmp_path: Path
+) -> None:
+    home = copy_home(published.home, tmp_path / "home")
+    before = (home / "published" / "manifest.json").read_bytes()
+    seed = project_copy / "seeds" / "observations.csv"
+    text = seed.read_text(encoding="utf-8")
+    seed.write_text(text.replace("beijing,hospital_intra_app_emr,100", "beijing,hospital_intra_app_emr,0"), "utf-8")
+    assert city_index("run", home=home, project=project_copy).returncode == 4
+    done = subprocess.run(
+        [sys.executable, "-c", _PARTIAL_RUN],
+        cwd=project_copy,
+        env={**os.environ, "CITY_INDEX_HOME": str(home), "PYTHONPATH": str(project_copy)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "SUCCESS False" in done.stdout, done.stdout[-2000:] + done.stderr[-2000:]
+    assert "this run did not collect the inputs of the build" in done.stdout
+    assert (home / "published" / "manifest.json").read_bytes() == before
+
+
+_CHANGED_INPUTS = """
+import subprocess
+from pathlib import Path
+from city_index.builds import dbt_arguments, dbt_environment
+from city_index.settings import Settings
+from city_index.session import rebuild_session
+settings = Settings.from_environment()
+with rebuild_session(settings, "test") as session:
+    session.collect_inputs()
+    session.check_raw()
+    environment = dbt_environment(settings, session.build.dbt_target)
+    def dbt(*arguments):
+        subprocess.run(dbt_arguments(settings, ["--quiet", "build", *arguments]), env=environment, check=True)
+    dbt("--select", "seeds")
+    print(session.refusals())
+    dbt()
+    session.check_marts()
+    print(session.refusals())
+    with (settings.seeds / "statistics.csv").open("a") as stream:
+        stream.write("beijing,2018,gdp,-1,100m_cny,\\n")
+    print(session.refusals())
+    with session.build.database.open("ab") as stream:
+        stream.write(b"x")
+    print(session.refusals())
+"""
+
+
+def test_publishing_wants_every_node_and_the_very_inputs_and_file_that_were_checked(
+    project_copy: Path, tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _CHANGED_INPUTS],
+        cwd=project_copy,
+        env={**os.environ, "CITY_INDEX_HOME": str(tmp_path / "home"), "PYTHONPATH": str(project_copy)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    partial, whole, changed_inputs, changed_file = done.stdout.splitlines()[-4:]
+    assert "dbt left out" in partial, done.stderr[-2000:]
+    assert whole == "[]"
+    assert "inputs or code changed while they were being built" in changed_inputs
+    assert "the build changed after the marts gate saw it" in changed_file
 
 
 def test_a_webhook_that_does_not_answer_is_said_without_its_address(settings: Settings) -> None:

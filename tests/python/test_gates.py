@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from city_index.checks import FAILED, PASSED, SKIPPED, WARNED, Check
+from city_index.errors import CityIndexError
 from city_index.gates.client import GateClient
 from city_index.gates.suites import BATCHES
 from city_index.settings import PROJECT_DIRECTORY
@@ -142,6 +143,7 @@ def test_a_missing_gdp_is_a_warning(gates: GateClient, seeds: Path) -> None:
     ("content", "said"),
     [
         (b"index_code,edition\nmedical_digital\n", "observations.csv row 2: 1 fields where the header has 2"),
+        (b"index_code,edition\n", "observations.csv: the column city_code is missing"),
         (b"", "observations.csv: the file is empty"),
         ("index_code,城市\n".encode("gb18030"), "observations.csv: not UTF-8 at byte 11"),
         (b'a,b\n"x,1\n', "observations.csv row 2"),
@@ -154,6 +156,15 @@ def test_files_that_cannot_be_read_are_named(gates: GateClient, seeds: Path, con
     assert said in check.sentence()
 
 
+def test_a_missing_file_and_an_extra_column_are_named(gates: GateClient, seeds: Path) -> None:
+    edit(seeds / "tiers.csv", lambda lines: [f"{line.rstrip()},extra\n" for line in lines])
+    (check,) = gates.check_raw(seeds)
+    assert "tiers.csv: the column 'extra' is not declared" in check.sentence()
+    (seeds / "cities.csv").unlink()
+    (check,) = gates.check_raw(seeds)
+    assert "cities.csv: the file is missing" in check.sentence()
+
+
 def test_marts_pass_and_comparisons_wait_for_an_earlier_release(gates: GateClient, published) -> None:
     checks = gates.check_marts(published.home / "warehouse" / "build" / "build.duckdb", None)
     assert {check.status for check in checks} == {PASSED, SKIPPED}
@@ -164,5 +175,5 @@ def test_marts_pass_and_comparisons_wait_for_an_earlier_release(gates: GateClien
 def test_a_worker_that_dies_is_reported(tmp_path: Path) -> None:
     with GateClient() as client:
         client._process.kill()
-        with pytest.raises(RuntimeError, match="the gate worker ended"):
+        with pytest.raises(CityIndexError, match="the gate worker ended"):
             client.check_raw(tmp_path)

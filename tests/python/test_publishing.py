@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -18,6 +20,8 @@ from city_index.releases import store
 from city_index.releases.assemble import _export_csv, connect
 from city_index.releases.manifest import faults, read_manifest
 from city_index.settings import PROJECT_DIRECTORY, Settings
+
+EARLIER = "20200101T000000Z-00000000"
 
 INTERFACE_TABLES = {
     "dim_cities",
@@ -96,28 +100,30 @@ def test_csv_neutralises_formulas_in_text_and_leaves_numbers(tmp_path: Path) -> 
     with connect() as connection:
         connection.execute(f"attach '{tmp_path / 'r.duckdb'}' as release")
         connection.execute("create table release.main.t (id integer primary key, name varchar, value double)")
-        texts = ["=1+1", "+cmd", "-2", "@x", "\tx", "\rx", "plain", "a=b", None]
+        texts = ["=1+1", "+cmd", "-2", "@x", "\tx", "\rx", "\n=1", " =1", "＝1", "＠x", "plain", "a=b", None]
         connection.executemany(
             "insert into release.main.t values (?, ?, -1.5)", [(number, text) for number, text in enumerate(texts)]
         )
         _export_csv(connection, tmp_path, "t", ["id"])
     with (tmp_path / "t.csv").open(encoding="utf-8-sig", newline="") as stream:
         rows = list(csv.DictReader(stream))
-    assert [row["name"] for row in rows] == ["'=1+1", "'+cmd", "'-2", "'@x", "'\tx", "'\rx", "plain", "a=b", ""]
+    assert [row["name"] for row in rows] == [f"'{text}" for text in texts[:-3]] + ["plain", "a=b", ""]
     assert {row["value"] for row in rows} == {"-1.5"}
 
 
 def test_manifest_names_every_file_of_the_release_with_its_checksum(published: Published) -> None:
-    manifest = read_manifest(published.settings.published)
-    folder = published.settings.releases / manifest.release_id
+    public = read_manifest(published.settings.published)
+    folder = published.settings.releases / public.release_id
+    manifest = read_manifest(folder)
     assert faults(folder, manifest) == []
+    assert faults(published.settings.published, public) == []
+    assert replace(manifest, files=public.files) == public
     assert {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()} == {
         *manifest.files,
         "manifest.json",
     }
     for name in ("city_index.duckdb", "parquet/fct_city_scores.parquet", "csv/rpt_city_index.csv"):
-        assert file_sha256(published.settings.published / name) == manifest.files[name]["sha256"]
-    assert read_manifest(folder) == manifest
+        assert file_sha256(published.settings.published / name) == public.files[name]["sha256"]
 
 
 def test_meta_release_agrees_with_the_manifest(published: Published, release) -> None:
@@ -184,14 +190,14 @@ def _rename_release(home: Path, release_id: str, sequence: int) -> None:
 
 def test_rollback_makes_an_earlier_release_current(home: Path) -> None:
     newest = read_manifest(home / "published").release_id
-    _rename_release(home, "earlier", 0)
-    done = city_index("rollback", "earlier", home=home)
+    _rename_release(home, EARLIER, 0)
+    done = city_index("rollback", EARLIER, home=home)
     assert done.returncode == 0, done.stderr
-    assert read_manifest(home / "published").release_id == "earlier"
+    assert read_manifest(home / "published").release_id == EARLIER
     assert faults(home / "published", read_manifest(home / "published"), only=("city_index.duckdb", "csv/")) == []
     listed = city_index("releases", home=home).stdout.splitlines()
     assert listed[0].startswith(f"  {newest}")
-    assert listed[1].startswith("* earlier")
+    assert listed[1].startswith(f"* {EARLIER}")
     assert "rolled back" in city_index("status", home=home).stdout
     missing = city_index("rollback", "never", home=home)
     assert missing.returncode == 2
@@ -199,11 +205,17 @@ def test_rollback_makes_an_earlier_release_current(home: Path) -> None:
 
 
 def test_a_rolled_back_release_stays_until_something_changes(home: Path) -> None:
-    _rename_release(home, "earlier", 0)
-    assert city_index("rollback", "earlier", home=home).returncode == 0
+    _rename_release(home, EARLIER, 0)
+    assert city_index("rollback", EARLIER, home=home).returncode == 0
     again = city_index("run", home=home)
     assert again.returncode == 0, again.stderr
-    assert "release earlier stays published" in again.stdout
+    assert f"release {EARLIER} stays published" in again.stdout
+    shutil.rmtree(home / "releases" / EARLIER)
+    (home / "published" / "csv" / "dim_cities.csv").unlink()
+    without = city_index("run", home=home)
+    assert without.returncode == 0, without.stderr
+    assert store.current_release(settings_of(home)).release_id == store.kept_releases(settings_of(home))[0].release_id
+    assert store.published_faults(settings_of(home)) == []
 
 
 def test_damage_is_found_and_the_next_run_mends_it(home: Path) -> None:
@@ -212,6 +224,10 @@ def test_damage_is_found_and_the_next_run_mends_it(home: Path) -> None:
     database.write_bytes(content[:5000])
     Path(f"{database}.wal").write_bytes(b"left over")
     (home / "releases" / ".staging-killed").mkdir()
+    (home / "releases" / "notes of an operator").mkdir()
+    (home / "published" / "csv" / ".cache").mkdir()
+    for manifest in (home / "warehouse").glob("parsed-*/manifest.json"):
+        manifest.write_text("", encoding="utf-8")
     (home / "published" / "parquet" / ".dim_cities.parquet.publishing").write_bytes(b"half")
     verified = city_index("verify", home=home)
     assert verified.returncode == 1
@@ -223,6 +239,7 @@ def test_damage_is_found_and_the_next_run_mends_it(home: Path) -> None:
     assert database.read_bytes() == content
     assert not Path(f"{database}.wal").exists()
     assert not (home / "releases" / ".staging-killed").exists()
+    assert (home / "releases" / "notes of an operator").is_dir()
     assert not list((home / "published").rglob(".*.publishing"))
     assert city_index("verify", home=home).returncode == 0
 
@@ -239,24 +256,28 @@ def test_old_releases_are_pruned_but_never_the_published_one(home: Path) -> None
     settings = settings_of(home, releases_kept=2)
     newest = store.current_release(settings).release_id
     for number in range(3):
-        _rename_release(home, f"earlier-{number}", -number)
-    store.roll_back(settings, "earlier-2")
-    assert sorted(store.prune(settings)) == ["earlier-1"]
-    assert {manifest.release_id for manifest in store.kept_releases(settings)} == {newest, "earlier-0", "earlier-2"}
+        _rename_release(home, f"{EARLIER}-{number}", -number)
+    store.roll_back(settings, f"{EARLIER}-2")
+    assert sorted(store.prune(settings)) == [f"{EARLIER}-1"]
+    assert {manifest.release_id for manifest in store.kept_releases(settings)} == {
+        newest,
+        f"{EARLIER}-0",
+        f"{EARLIER}-2",
+    }
 
 
 def test_a_damaged_release_is_not_rolled_back_to(home: Path) -> None:
-    _rename_release(home, "earlier", 0)
-    (home / "releases" / "earlier" / "csv" / "dim_cities.csv").write_text("changed", encoding="utf-8")
+    _rename_release(home, EARLIER, 0)
+    (home / "releases" / EARLIER / "csv" / "dim_cities.csv").write_text("changed", encoding="utf-8")
     before = read_manifest(home / "published")
-    refused = city_index("rollback", "earlier", home=home)
+    refused = city_index("rollback", EARLIER, home=home)
     assert refused.returncode == 1
     assert "damaged" in refused.stderr
     assert read_manifest(home / "published") == before
 
 
 def test_an_open_reader_keeps_its_release_while_another_is_published(home: Path) -> None:
-    _rename_release(home, "earlier", 0)
+    _rename_release(home, EARLIER, 0)
     settings = settings_of(home)
     reader = subprocess.Popen(
         [
@@ -275,10 +296,82 @@ def test_an_open_reader_keeps_its_release_while_another_is_published(home: Path)
     )
     assert reader.stdout.readline() == "10950\n"
     for _ in range(3):
-        for release_id in ("earlier", store.kept_releases(settings)[0].release_id):
+        for release_id in (EARLIER, store.kept_releases(settings)[0].release_id):
             store.roll_back(settings, release_id)
             with duckdb.connect(str(settings.published_database), read_only=True) as connection:
                 assert connection.execute("select count(*) from fct_indicator_scores").fetchone() == (10950,)
     said, _ = reader.communicate("go\n", timeout=60)
     assert said == "10950\n"
     assert reader.returncode == 0
+
+
+def test_something_in_the_way_of_a_published_file_is_said_before_anything_changes(home: Path) -> None:
+    _rename_release(home, EARLIER, 0)
+    (home / "published" / "csv" / "dim_cities.csv").unlink()
+    (home / "published" / "csv" / "dim_cities.csv").mkdir()
+    before = read_manifest(home / "published")
+    refused = city_index("rollback", EARLIER, home=home)
+    assert refused.returncode == 1
+    assert "is a folder where a file is to be published; move it away" in refused.stderr
+    assert read_manifest(home / "published") == before
+
+
+def test_a_folder_under_releases_with_a_broken_manifest_is_reported(home: Path) -> None:
+    _rename_release(home, EARLIER, 0)
+    (home / "releases" / EARLIER / "manifest.json").write_text('{"release_id": 1}', encoding="utf-8")
+    doctor = city_index("doctor", home=home)
+    assert doctor.returncode == 1
+    assert f"{EARLIER} has no manifest of its own that can be read" in doctor.stdout
+
+
+# Where a process is killed while it publishes: before the first file, after the database, before the manifest.
+_KILLS = {
+    "after the release is kept": "store.activate = die",
+    "after the database is replaced": "store._replace_file = once(store._replace_file)",
+    "before the manifest is replaced": "store.write_manifest = die",
+}
+_KILLED_RUN = """
+import os, sys
+from city_index.releases import store
+import city_index.cli
+def die(*arguments):
+    os._exit(9)
+def once(function):
+    def first_only(*arguments):
+        if str(arguments[1]).endswith(".parquet"):
+            die()
+        function(*arguments)
+    return first_only
+{kill}
+sys.argv = ["city-index", "run"]
+city_index.cli.main()
+"""
+
+
+@pytest.mark.parametrize("moment", _KILLS)
+def test_a_publication_that_was_cut_short_is_completed_by_the_next_run(
+    project_copy: Path, home: Path, moment: str
+) -> None:
+    before = read_manifest(home / "published")
+    seed = project_copy / "seeds" / "cities.csv"
+    seed.write_text(seed.read_text(encoding="utf-8").replace("116.407394", "116.4"), encoding="utf-8")
+    killed = subprocess.run(
+        [sys.executable, "-c", _KILLED_RUN.format(kill=_KILLS[moment])],
+        cwd=project_copy,
+        env={**os.environ, "CITY_INDEX_HOME": str(home), "PYTHONPATH": str(project_copy)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert killed.returncode == 9, killed.stderr
+    with duckdb.connect(str(home / "published" / "city_index.duckdb"), read_only=True) as connection:
+        assert connection.execute("select count(*) from meta_release").fetchone() == (1,)
+    assert "ought to be published" in city_index("doctor", home=home, project=project_copy).stdout
+    completed = city_index("run", home=home, project=project_copy)
+    assert completed.returncode == 0, completed.stderr
+    after = read_manifest(home / "published")
+    assert after.release_id != before.release_id
+    assert faults(home / "published", after) == []
+    assert len(store.kept_releases(settings_of(home))) == 2
+    with duckdb.connect(str(home / "published" / "city_index.duckdb"), read_only=True) as connection:
+        assert connection.execute("select longitude from dim_cities where city_code = 'beijing'").fetchone() == (116.4,)

@@ -136,7 +136,7 @@ def test_framework_has_the_printed_shape_and_says_what_is_assumed(release) -> No
 def test_every_place_that_shows_a_score_says_that_observations_are_reconstructed(release, published) -> None:
     assert release.execute(
         "select count(*) from rpt_city_index where provenance <> 'reconstructed' "
-        "or notice_en not like 'Reconstructed observations%' or notice_en not like '%assumptions%' "
+        "or notice_en not like 'Reconstructed observations%' or notice_en not like '%assumed%' "
         "or notice_zh not like '%重建%'"
     ).fetchone() == (0,)
     for table in ("fct_indicator_scores", "fct_city_scores", "dim_editions"):
@@ -153,3 +153,15 @@ def test_missing_city_parts_stay_null(release) -> None:
         "select count(*) from fct_city_scores where cluster_code is null and rank_in_cluster is null"
     ).fetchone()
     assert outside == (65,)
+
+
+def test_what_rests_on_reconstructed_scores_is_never_called_reproduced(release) -> None:
+    reproduced = release.execute(
+        "select distinct indicator from rpt_reconciliation where status = 'reproduced' order by 1"
+    ).fetchall()
+    assert [row[0] for row in reproduced] == [
+        "clusters_above_mean",
+        "gdp_weighted_score",
+        "member_count",
+        "provinces_covered",
+    ]

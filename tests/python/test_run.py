@@ -120,6 +120,13 @@ def test_a_city_lost_since_the_last_release_stops_publishing(home: Path) -> None
     assert "no_city_is_lost_since_the_last_release" in refused.stderr
     assert "atlantis" in refused.stderr
     assert published_files(home) == before
+    doctor = city_index("doctor", home=home)
+    assert doctor.returncode == 1
+    assert "the last rebuild failed" in doctor.stdout
+    accepted = city_index("run", "--accept-removals", home=home)
+    assert accepted.returncode == 0, accepted.stderr
+    assert "warning: fct_city_scores: no_city_is_lost_since_the_last_release" in accepted.stdout
+    assert "last run    unchanged" in city_index("status", home=home).stdout
 
 
 def test_no_input_is_nothing_publishable(project_copy: Path, tmp_path: Path) -> None:
@@ -180,6 +187,54 @@ def test_a_killed_run_leaves_no_lock_and_the_next_run_succeeds(home: Path) -> No
     assert published_files(home) == before
 
 
+def _children(pid: int) -> dict[str, int]:
+    """The child processes of a process, by the module they run."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_text().split("\0")
+            parent = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[1])
+        except (OSError, ValueError):
+            continue
+        if parent == pid and "-m" in words:
+            found[words[words.index("-m") + 1]] = int(folder.name)
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes in /proc")
+@pytest.mark.parametrize(
+    ("victim", "said"),
+    [
+        ("city_index.gates.worker", "the gate worker ended with exit code -9"),
+        ("city_index.dbt_process", "dbt ended before it wrote its results"),
+    ],
+)
+def test_a_helper_process_that_is_killed_is_an_unexpected_error_with_its_reason(
+    home: Path, victim: str, said: str
+) -> None:
+    before = published_files(home)
+    shutil.rmtree(home / "warehouse" / "build")
+    run = subprocess.Popen(
+        [sys.executable, "-m", "city_index", "run"],
+        cwd=PROJECT_DIRECTORY,
+        env={**os.environ, "CITY_INDEX_HOME": str(home)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 120
+    while not (home / "warehouse" / "build" / "build.duckdb").exists():
+        assert run.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.kill(_children(run.pid)[victim], signal.SIGKILL)
+    _, stderr = run.communicate(timeout=120)
+    assert run.returncode == 1, stderr
+    assert said in stderr
+    assert stderr.count("\n") == 1
+    assert published_files(home) == before
+
+
 @pytest.mark.parametrize(
     ("arguments", "environment", "said"),
     [
@@ -189,6 +244,7 @@ def test_a_killed_run_leaves_no_lock_and_the_next_run_succeeds(home: Path) -> No
         (["status"], {"CITY_INDEX_RELEASES_KEPT": "0"}, "CITY_INDEX_RELEASES_KEPT is '0'"),
         (["status"], {"CITY_INDEX_RELEASES_KEPT": "²"}, "CITY_INDEX_RELEASES_KEPT is '²'"),
         (["run"], {"CITY_INDEX_WEBHOOK_URL": "file:///etc/passwd"}, "CITY_INDEX_WEBHOOK_URL does not begin"),
+        (["status"], {"home": "~nobody-of-that-name/x"}, "there is no such user's home"),
         (["rollback", "never"], {}, "there is no release never"),
         (["verify", "never"], {}, "there is no release never"),
     ],
@@ -196,7 +252,7 @@ def test_a_killed_run_leaves_no_lock_and_the_next_run_succeeds(home: Path) -> No
 def test_wrong_usage_is_one_line_and_exit_code_2(
     tmp_path: Path, arguments: list[str], environment: dict[str, str], said: str
 ) -> None:
-    refused = city_index(*arguments, home=tmp_path / "home", **environment)
+    refused = city_index(*arguments, **{"home": tmp_path / "home", **environment})
     assert refused.returncode == 2
     assert said in refused.stderr
     assert refused.stderr.count("\n") == 1
@@ -209,8 +265,14 @@ def test_an_unwritable_home_is_one_line(tmp_path: Path) -> None:
     assert refused.returncode == 1
     assert refused.stderr.count("\n") == 1
     assert str(tmp_path / "home") in refused.stderr
-    shown = city_index("--debug", "run", home=tmp_path / "home")
-    assert "Traceback" in shown.stderr
+    for arguments in (["--debug", "run"], ["run", "--debug"]):
+        assert "Traceback" in city_index(*arguments, home=tmp_path / "home").stderr
+
+
+def test_without_a_command_the_help_is_shown(tmp_path: Path) -> None:
+    shown = city_index(home=tmp_path / "home")
+    assert shown.returncode == 2
+    assert "Commands:\n" in shown.stdout
 
 
 def test_an_empty_home_is_told_what_to_do(tmp_path: Path) -> None:

@@ -16,10 +16,8 @@ MODELS = sorted((PROJECT_DIRECTORY / "models").rglob("*.sql"))
 SQL_FILES = sorted(
     [*MODELS, *(PROJECT_DIRECTORY / "tests" / "dbt").rglob("*.sql"), *(PROJECT_DIRECTORY / "macros").rglob("*.sql")]
 )
-# What DuckDB takes and Spark does not.
-NOT_PORTABLE = (
-    r"\b(exclude|qualify|arg_max|arg_min|generate_series|varchar|list_transform|unnest)\b|::|\bgroup by all\b"
-)
+# What DuckDB takes and Spark does not, or takes otherwise: concat passes over nulls in one and not in the other.
+NOT_PORTABLE = r"\b(exclude|qualify|arg_max|arg_min|generate_series|varchar|list_transform|unnest)\b|\bconcat\(|::|\bgroup by all\b"
 
 
 def test_every_model_has_its_own_yaml() -> None:

@@ -3,21 +3,40 @@
 import dagster as dg
 
 from city_index.notify import post_failure
+from city_index.session import active_session
 from city_index.settings import Settings
 
 NIGHTLY_JOB = "nightly"
 
 
-@dg.failure_hook(name="report_failure")
-def report_failure(context: dg.HookContext) -> None:
-    """Log a failed step, and post it to the webhook where one is set."""
-    error = context.op_exception
-    reason = " ".join(str(error).split()) or type(error).__name__
-    message = f"City Index: step {context.op.name} of run {context.run_id} failed: {reason}"
-    context.log.error(message)
+def _report(log, message: str) -> None:
+    log.error(message)
     problem = post_failure(Settings.from_environment(), message)
     if problem:
-        context.log.warning(problem)
+        log.warning(problem)
+
+
+@dg.failure_hook(name="report_failure")
+def report_failure(context: dg.HookContext) -> None:
+    """Log a failed step with what the gates found, and post it to the webhook where one is set."""
+    session = active_session()
+    error = context.op_exception
+    found = session.failed_checks() if session is not None and session.has_build else []
+    reason = "; ".join(found[:3]) or " ".join(str(error).split()) or type(error).__name__
+    _report(context.log, f"City Index: step {context.op.name} of run {context.run_id} failed: {reason}")
+    if session is not None:
+        session.reported_failure = reason
+
+
+@dg.run_failure_sensor(
+    name="report_failed_start",
+    description="Reports a run that failed before any of its steps did, such as one that found the rebuild lock taken.",
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
+def report_failed_start(context: dg.RunFailureSensorContext) -> None:
+    """Log and post a failure that no step's hook has seen."""
+    if not context.get_step_failure_events():
+        _report(context.log, f"City Index: run {context.dagster_run.run_id} failed: {context.failure_event.message}")
 
 
 def nightly_job():

@@ -100,7 +100,8 @@ def dbt_build_assets(settings: Settings) -> tuple[dg.AssetsDefinition, dict[str,
                 event = event.with_metadata({**event.metadata, "dagster/row_count": rows})
             yield event
         if not invocation.is_successful():
-            raise dg.Failure(description="; ".join(session.refusals()[:3]) or "dbt build failed", allow_retries=False)
-        session.reporter.finish(f"{node_count} nodes")
+            found = session.failed_checks() or session.dbt_errors() or ["dbt build failed"]
+            raise dg.Failure(description="; ".join(found[:3]), allow_retries=False)
+        session.reporter.finish(f"{len(events)} results")
 
     return dbt_build, mart_asset_keys(manifest)
