@@ -39,7 +39,6 @@ from city_index.releases import store
 from city_index.releases.assemble import (
     DATABASE_NAME,
     STORAGE_VERSION,
-    ReleaseFacts,
     add_release_tables,
     assemble_tables,
     sync_folder,
@@ -261,17 +260,7 @@ class RebuildSession:
     def _finish(self, candidate: _Candidate) -> None:
         """Complete a candidate: release tables, data docs, verification, checksums; all durable."""
         manifest, folder = candidate.manifest, candidate.folder
-        facts = ReleaseFacts(
-            release_id=manifest.release_id,
-            built_at_utc=self.build.started_at_utc,
-            code_version=manifest.code_version,
-            input_hash=manifest.input_hash,
-            content_hash=manifest.content_hash,
-            duckdb_version=manifest.duckdb_version,
-            storage_version=manifest.storage_version,
-            notice=manifest.notice,
-        )
-        manifest.tables.update(add_release_tables(folder, facts, candidate.checks))
+        manifest.tables.update(add_release_tables(folder, manifest, candidate.checks))
         verify_database(folder, manifest.release_id, manifest.tables)
         self.gates.write_data_docs(folder / "data_docs")
         manifest.files.update(list_files(folder))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -18,6 +17,7 @@ from city_index.checks import Check
 from city_index.database import connect, identifier, quoted
 from city_index.errors import CityIndexError
 from city_index.hashing import file_sha256
+from city_index.releases.manifest import Manifest
 
 DATABASE_NAME = "city_index.duckdb"
 
@@ -59,20 +59,6 @@ _META_TABLES = {
 _FORMULA = r"^(\s*[=+\-@＝＋－＠]|[\t\r\n])"
 
 _META_KEYS = {"meta_checks": "primary key (kind, name)"}
-
-
-@dataclass(frozen=True)
-class ReleaseFacts:
-    """What meta_release says of a release, in the order of its columns."""
-
-    release_id: str
-    built_at_utc: str
-    code_version: str
-    input_hash: str
-    content_hash: str
-    duckdb_version: str
-    storage_version: str
-    notice: str
 
 
 def _tables(connection: duckdb.DuckDBPyConnection, database: str) -> list[str]:
@@ -211,11 +197,13 @@ def assemble_tables(build_database: Path, folder: Path) -> tuple[str, dict[str, 
     return digest.hexdigest(), rows
 
 
-def add_release_tables(folder: Path, facts: ReleaseFacts, checks: list[Check]) -> dict[str, int]:
+def add_release_tables(folder: Path, manifest: Manifest, checks: list[Check]) -> dict[str, int]:
     """Add meta_release and meta_checks to an assembled folder; gives their rows."""
     with connect() as connection:
         connection.execute(f"attach {quoted(folder / DATABASE_NAME)} as release")
-        _create_meta_table(connection, "meta_release", [tuple(vars(facts).values())])
+        _comment, columns = _META_TABLES["meta_release"]
+        release = {**vars(manifest), "built_at_utc": manifest.built_at_utc.removesuffix("Z")}
+        _create_meta_table(connection, "meta_release", [tuple(release[name] for name, *_rest in columns)])
         ordered = sorted(checks, key=lambda check: (check.kind, check.name))
         _create_meta_table(
             connection,

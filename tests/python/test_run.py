@@ -39,6 +39,25 @@ def home(published: Published, tmp_path: Path) -> Path:
     return copy_home(published.home, tmp_path / "home")
 
 
+def run_until_dbt_builds(home: Path) -> subprocess.Popen[str]:
+    """Start a run on a home; gives its process once dbt has begun to build."""
+    shutil.rmtree(home / "warehouse" / "build")
+    run = subprocess.Popen(
+        [sys.executable, "-m", "city_index", "run"],
+        cwd=PROJECT_DIRECTORY,
+        env={**os.environ, "CITY_INDEX_HOME": str(home)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 120
+    while not (home / "warehouse" / "build" / "build.duckdb").exists():
+        assert run.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return run
+
+
 RAW_FAULTS = {
     "a NaN": (
         "observations.csv",
@@ -164,21 +183,9 @@ def test_a_second_rebuild_leaves_at_once_and_names_the_holder(tmp_path: Path) ->
 
 def test_a_killed_run_leaves_no_lock_and_the_next_run_succeeds(home: Path) -> None:
     before = published_files(home)
-    shutil.rmtree(home / "warehouse" / "build")
-    run = subprocess.Popen(
-        [sys.executable, "-m", "city_index", "run"],
-        cwd=PROJECT_DIRECTORY,
-        env={**os.environ, "CITY_INDEX_HOME": str(home)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + 120
-    while not (home / "warehouse" / "build" / "build.duckdb").exists():
-        assert run.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    run = run_until_dbt_builds(home)
     os.kill(run.pid, signal.SIGKILL)
-    run.wait()
+    run.communicate()
     assert lock_holder(home / "rebuild.lock") is None
     assert published_files(home) == before
     again = city_index("run", home=home)
@@ -213,20 +220,7 @@ def test_a_helper_process_that_is_killed_is_an_unexpected_error_with_its_reason(
     home: Path, victim: str, said: str
 ) -> None:
     before = published_files(home)
-    shutil.rmtree(home / "warehouse" / "build")
-    run = subprocess.Popen(
-        [sys.executable, "-m", "city_index", "run"],
-        cwd=PROJECT_DIRECTORY,
-        env={**os.environ, "CITY_INDEX_HOME": str(home)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    deadline = time.monotonic() + 120
-    while not (home / "warehouse" / "build" / "build.duckdb").exists():
-        assert run.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    run = run_until_dbt_builds(home)
     os.kill(_children(run.pid)[victim], signal.SIGKILL)
     _, stderr = run.communicate(timeout=120)
     assert run.returncode == 1, stderr

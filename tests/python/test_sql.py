@@ -17,7 +17,10 @@ SQL_FILES = sorted(
     [*MODELS, *(PROJECT_DIRECTORY / "tests" / "dbt").rglob("*.sql"), *(PROJECT_DIRECTORY / "macros").rglob("*.sql")]
 )
 # What DuckDB takes and Spark does not, or takes otherwise: concat passes over nulls in one and not in the other.
-NOT_PORTABLE = r"\b(exclude|qualify|arg_max|arg_min|generate_series|varchar|list_transform|unnest)\b|\bconcat\(|::|\bgroup by all\b"
+NOT_PORTABLE = (
+    r"\b(exclude|qualify|arg_max|arg_min|generate_series|varchar|list_transform|unnest)\b",
+    r"\bconcat\(|::|\bgroup by all\b",
+)
 
 
 def test_every_model_has_its_own_yaml() -> None:
@@ -41,7 +44,7 @@ def test_every_compiled_model_and_test_parses_in_both_dialects(published: Publis
 @pytest.mark.parametrize("path", SQL_FILES, ids=lambda path: path.name)
 def test_sql_is_portable_and_lower_case(path: Path) -> None:
     text = re.sub(r"\{#.*?#\}|--[^\n]*|'(?:[^']|'')*'", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
-    assert re.findall(NOT_PORTABLE, text) == []
+    assert [found for pattern in NOT_PORTABLE for found in re.findall(pattern, text)] == []
     assert re.findall(r"\b(SELECT|FROM|WHERE|JOIN|GROUP|ORDER|CASE|AND|OR)\b", text) == []
     assert re.findall(r"\bas [a-z]\b", text) == []
     assert all(len(line) <= 120 for line in path.read_text(encoding="utf-8").splitlines())
