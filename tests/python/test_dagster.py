@@ -39,12 +39,14 @@ def test_every_dbt_node_is_an_asset_in_the_group_of_its_layer(definitions: dg.De
     groups: dict[str, set[str]] = {}
     for key in graph.get_all_asset_keys():
         groups.setdefault(graph.get(key).group_name, set()).add(key.path[-1])
-    assert set(groups) == {"inputs", "seeds", "staging", "intermediate", "marts", "reports", "published"}
+    layers = {"staging", "intermediate", "marts", "reconciliation", "reports"}
+    assert set(groups) == layers | {"inputs", "seeds", "published"}
     for group, folder, pattern in (
         ("seeds", "seeds", "*.csv"),
         ("staging", "models/staging", "*.sql"),
         ("intermediate", "models/intermediate", "*.sql"),
         ("marts", "models/marts", "*.sql"),
+        ("reconciliation", "models/reconciliation", "*.sql"),
         ("reports", "models/reports", "*.sql"),
     ):
         assert groups[group] == {path.stem for path in (PROJECT_DIRECTORY / folder).glob(pattern)}

@@ -66,6 +66,16 @@ def test_no_model_knows_a_code_of_the_report() -> None:
         assert literals & codes == set(), path
 
 
+def test_models_refer_downwards_only() -> None:
+    layers = ("seeds", "staging", "intermediate", "marts", "reconciliation", "reports")
+    layer_of = {path.stem: layers.index(path.parent.name) for path in MODELS}
+    layer_of |= {path.stem: 0 for path in (PROJECT_DIRECTORY / "seeds").glob("*.csv")}
+    for path in MODELS:
+        for name in re.findall(r"ref\('([a-z_]+)'\)", path.read_text(encoding="utf-8")):
+            assert layer_of[name] <= layer_of[path.stem], (path, name)
+            assert layer_of[name] > 0 or path.parent.name == "staging", (path, name)
+
+
 def test_models_end_with_select_from_final() -> None:
     for path in MODELS:
         last = path.read_text(encoding="utf-8").strip().splitlines()[-1]
