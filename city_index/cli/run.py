@@ -69,7 +69,7 @@ def _execute_nightly_job(settings: Settings, session: RebuildSession) -> None:
             cause = _root_cause(error)
             if isinstance(cause, CityIndexError):
                 raise cause from None
-            failed = session.failed_checks()
+            failed = session.failed_checks() if session.has_build else []
             if failed:
                 more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
                 raise GateRefused(f"a quality gate refused: {failed[0]}{more}; nothing was published") from None

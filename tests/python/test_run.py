@@ -148,6 +148,16 @@ def test_a_city_lost_since_the_last_release_stops_publishing(home: Path) -> None
     assert "last run    unchanged" in city_index("status", home=home).stdout
 
 
+def test_a_project_that_cannot_be_parsed_is_no_refusal_of_an_earlier_build(project_copy: Path, home: Path) -> None:
+    model = project_copy / "models" / "marts" / "dim_tiers.sql"
+    edit(model, lambda text: text.replace("ref('stg_tiers')", "ref('no_such_model')"))
+    refused = city_index("run", home=home, project=project_copy)
+    assert refused.returncode == 1, refused.stderr
+    assert "dbt cannot parse the project" in refused.stderr
+    assert "no_such_model" in refused.stderr
+    assert refused.stderr.count("\n") == 1
+
+
 def test_no_input_is_nothing_publishable(project_copy: Path, tmp_path: Path) -> None:
     for seed in (project_copy / "seeds").glob("*.csv"):
         seed.unlink()
