@@ -99,10 +99,12 @@ class DbtResults:
     Attributes:
         checks: its data tests and unit tests.
         errors: one sentence for each node that could not run, other than because a check before it failed.
+        left_out: the nodes of the project that it did not run, in one sentence; empty where it ran all.
     """
 
     checks: list[Check]
     errors: list[str]
+    left_out: list[str]
 
 
 def read_dbt_results(target: Path, database: Path) -> DbtResults:
@@ -146,19 +148,12 @@ def read_dbt_results(target: Path, database: Path) -> DbtResults:
         checks.append(
             Check(node["name"], f"dbt_{resource_type}", asset, check_status, severity, observed, threshold, detail)
         )
-    return DbtResults(checks=checks, errors=errors)
+    return DbtResults(checks=checks, errors=errors, left_out=_left_out(run_results, nodes))
 
 
-def dbt_nodes_left_out(target: Path) -> list[str]:
-    """The nodes of the project that dbt's last invocation in a target folder did not run, one sentence; else empty."""
-    run_results = json.loads((target / "run_results.json").read_text(encoding="utf-8"))
-    manifest = json.loads((target / "manifest.json").read_text(encoding="utf-8"))
+def _left_out(run_results: dict, nodes: dict) -> list[str]:
     ran = {result["unique_id"] for result in run_results["results"] if result["status"] != "skipped"}
-    expected = {
-        unique_id
-        for unique_id, node in {**manifest["nodes"], **manifest.get("unit_tests", {})}.items()
-        if node["resource_type"] in BUILT_KINDS
-    }
+    expected = {unique_id for unique_id, node in nodes.items() if node["resource_type"] in BUILT_KINDS}
     left_out = sorted(expected - ran)
     if not left_out:
         return []

@@ -22,8 +22,8 @@ import duckdb
 from city_index.builds import Build, is_audited, latest_build, mark_audited, start_build
 from city_index.checks import (
     Check,
+    DbtResults,
     count_by_status,
-    dbt_nodes_left_out,
     read_checks,
     read_dbt_results,
     write_checks,
@@ -44,7 +44,7 @@ from city_index.releases.assemble import (
     sync_folder,
     verify_database,
 )
-from city_index.releases.manifest import Manifest, faults, list_files, write_manifest
+from city_index.releases.manifest import Manifest, list_files, write_manifest
 from city_index.settings import Settings
 
 PUBLISHED = "published"
@@ -140,23 +140,36 @@ class RebuildSession:
         self.reporter.finish(_counted(checks))
         return checks
 
+    def _dbt_results(self) -> DbtResults | None:
+        """What dbt left behind; None where it ended before it wrote its results, or did not begin."""
+        try:
+            return read_dbt_results(self.build.dbt_target, self.build.database)
+        except FileNotFoundError:
+            return None
+
+    def _checks(self, dbt_results: DbtResults | None) -> list[Check]:
+        """The results of all checks of this build so far."""
+        found: list[Check] = []
+        for path in (self.build.raw_checks, self.build.marts_checks):
+            if path.is_file():
+                found += read_checks(path)
+        return found + (dbt_results.checks if dbt_results is not None else [])
+
     def failed_checks(self) -> list[str]:
         """The critical checks that this build has failed so far, one sentence each."""
-        return [check.sentence() for check in self.checks() if check.stops_publishing]
+        return _failed(self._checks(self._dbt_results()))
 
     def dbt_errors(self) -> list[str]:
         """The nodes that dbt could not run, one sentence each; and, where dbt ended early, that it did."""
-        try:
-            return read_dbt_results(self.build.dbt_target, self.build.database).errors
-        except FileNotFoundError:
-            return ["dbt ended before it wrote its results"]
+        return _errors(self._dbt_results())
 
     def refusals(self) -> list[str]:
-        """Why the build may not be published, one sentence each; empty where it may be.
+        """Why the build may not be published, one sentence each; empty where it may be."""
+        dbt_results = self._dbt_results()
+        return self._refusals(self._checks(dbt_results), dbt_results)
 
-        Everything is read from the build's folder, so it does not matter who ran which step when.
-        """
-        failed = self.failed_checks()
+    def _refusals(self, checks: list[Check], dbt_results: DbtResults | None) -> list[str]:
+        failed = _failed(checks)
         if failed:
             return failed
         build = self.build
@@ -164,9 +177,11 @@ class RebuildSession:
             return ["this run did not collect the inputs of the build; run the whole job"]
         if not build.raw_checks.is_file():
             return ["the raw gate has not run on this build; run the whole job"]
-        errors = self.dbt_errors() or dbt_nodes_left_out(build.dbt_target)
+        errors = _errors(dbt_results)
         if errors:
             return errors
+        if dbt_results.left_out:
+            return dbt_results.left_out
         if not build.marts_checks.is_file():
             return ["the marts gate has not run on this build; run the whole job"]
         if not is_audited(build):
@@ -174,17 +189,6 @@ class RebuildSession:
         if (input_hash(self.settings), code_version(self.settings)) != (build.input_hash, build.code_version):
             return ["inputs or code changed while they were being built; run again"]
         return []
-
-    def checks(self) -> list[Check]:
-        """The results of all checks of this build so far."""
-        build = self.build
-        found: list[Check] = []
-        for path in (build.raw_checks, build.marts_checks):
-            if path.is_file():
-                found += read_checks(path)
-        if (build.dbt_target / "run_results.json").is_file():
-            found += read_dbt_results(build.dbt_target, build.database).checks
-        return found
 
     def publish(self) -> Outcome:
         """Assemble, verify, keep and activate a release, unless the newest one already holds the same content.
@@ -194,19 +198,24 @@ class RebuildSession:
             NothingPublishable: no city has a score.
             CityIndexError: the release could not be assembled or verified. Readers still see the release from before.
         """
-        refusals = self.refusals()
+        dbt_results = self._dbt_results()
+        checks = self._checks(dbt_results)
+        refusals = self._refusals(checks, dbt_results)
         if refusals:
             raise GateRefused(refusals[0])
         self.reporter.stage("publish")
         if not _has_scores(self.build):
             raise NothingPublishable("no city of any edition has a total score; there is nothing to publish")
-        checks = self.checks()
         releases = store.kept_releases(self.settings)
         newest = releases[0] if releases else None
         current = store.current_release(self.settings)
         sequence = 1 + max((m.sequence for m in (newest, current) if m is not None), default=0)
         candidate = self._assemble(sequence, checks)
-        if newest is not None and newest.is_same_content(candidate.manifest) and not _damage(self.settings, newest):
+        if (
+            newest is not None
+            and newest.is_same_content(candidate.manifest)
+            and not store.release_faults(self.settings, newest)
+        ):
             shutil.rmtree(candidate.folder)
             kind = self._leave_unchanged(current)
         else:
@@ -282,8 +291,12 @@ def _counted(checks: list[Check]) -> str:
     return ", ".join(f"{number} {status}" for status, number in counts.items() if number)
 
 
-def _damage(settings: Settings, manifest: Manifest) -> bool:
-    return bool(faults(settings.releases / manifest.release_id, manifest))
+def _failed(checks: list[Check]) -> list[str]:
+    return [check.sentence() for check in checks if check.stops_publishing]
+
+
+def _errors(dbt_results: DbtResults | None) -> list[str]:
+    return ["dbt ended before it wrote its results"] if dbt_results is None else dbt_results.errors
 
 
 def _has_scores(build: Build) -> bool:

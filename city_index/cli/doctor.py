@@ -17,7 +17,7 @@ from city_index.errors import CityIndexError
 from city_index.last_run import read_last_run
 from city_index.lock import lock_holder
 from city_index.releases import store
-from city_index.releases.manifest import MANIFEST_NAME, faults
+from city_index.releases.manifest import MANIFEST_NAME
 from city_index.settings import Settings
 
 _PACKAGES = ("duckdb", "dbt-core", "dbt-duckdb", "dagster", "dagster-dbt", "great-expectations")
@@ -64,7 +64,7 @@ def problems(settings: Settings) -> Iterator[str]:
     for folder in store.unreadable_releases(settings):
         yield f"{folder} has no manifest of its own that can be read; move it away or delete it"
     for manifest in store.kept_releases(settings):
-        for fault in faults(settings.releases / manifest.release_id, manifest):
+        for fault in store.release_faults(settings, manifest):
             yield f"{fault}; the kept release {manifest.release_id} can no longer be rolled back to"
 
 

@@ -7,7 +7,6 @@ import click
 from city_index.errors import CityIndexError, UsageError
 from city_index.lock import rebuild_lock
 from city_index.releases import store
-from city_index.releases.manifest import faults
 from city_index.settings import Settings
 
 
@@ -55,7 +54,7 @@ def verify(release_id: str | None) -> None:
         manifest = next((m for m in store.kept_releases(settings) if m.release_id == release_id), None)
         if manifest is None:
             raise UsageError(f"there is no release {release_id}; `city-index releases` lists those that are kept")
-        found = faults(settings.releases / release_id, manifest)
+        found = store.release_faults(settings, manifest)
     for fault in found:
         click.echo(fault)
     if found:

@@ -72,12 +72,17 @@ def last_release_database(settings: Settings) -> Path | None:
     return None
 
 
+def release_faults(settings: Settings, manifest: Manifest) -> list[str]:
+    """What is wrong with the files of a kept release, one sentence each; empty where nothing is."""
+    return faults(settings.releases / manifest.release_id, manifest)
+
+
 def published_faults(settings: Settings) -> list[str]:
     """What is wrong with the published files, one sentence each; empty where nothing is, or nothing is published."""
     manifest = current_release(settings)
     if manifest is None:
         return []
-    found = faults(settings.published, manifest, only=_PUBLISHED_PREFIXES)
+    found = faults(settings.published, manifest)
     wal = Path(f"{settings.published_database}.wal")
     if wal.exists():
         found.append(f"{wal} is left over from a writer and blocks readers")
@@ -139,7 +144,7 @@ def activate(settings: Settings, manifest: Manifest) -> None:
         CityIndexError: the kept release is damaged, or something stands in the way; nothing was changed.
     """
     folder = settings.releases / manifest.release_id
-    damage = faults(folder, manifest)
+    damage = release_faults(settings, manifest)
     if damage:
         raise CityIndexError(f"release {manifest.release_id} is damaged: {damage[0]}; nothing was published")
     published = replace(
@@ -180,8 +185,7 @@ def wanted_release(settings: Settings) -> Manifest | None:
         return newest
     for manifest in releases:
         if manifest.release_id == rollback.get("to"):
-            damaged = faults(settings.releases / manifest.release_id, manifest)
-            return newest if damaged else manifest
+            return newest if release_faults(settings, manifest) else manifest
     return newest
 
 
@@ -217,8 +221,8 @@ def roll_back(settings: Settings, release_id: str) -> Manifest:
     current = current_release(settings)
     if current is not None and current.release_id == release_id and not published_faults(settings):
         raise UsageError(f"release {release_id} is the published one already")
-    newest = kept_releases(settings)[0].release_id
-    damage = faults(settings.releases / release_id, releases[release_id])
+    newest = next(iter(releases))
+    damage = release_faults(settings, releases[release_id])
     if damage:
         raise CityIndexError(f"release {release_id} is damaged: {damage[0]}; nothing was changed")
     # The intention is written first: if what follows is cut short, the next run completes it.
