@@ -7,7 +7,6 @@ open. Parquet and CSV copies of each table stand beside it. Nothing here touches
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from pathlib import Path
 
@@ -45,7 +44,11 @@ _META_TABLES = {
         "Every check of this release: one row per check.",
         [
             ("name", "varchar not null", "The claim that was checked."),
-            ("kind", "varchar not null", "dbt_test, dbt_unit_test, gx_raw (inputs) or gx_marts (published tables)."),
+            (
+                "kind",
+                "varchar not null",
+                "dbt_test, dbt_unit_test, gx_landed (batches), gx_raw (seeds) or gx_marts.",
+            ),
             ("asset", "varchar not null", "Table or file the claim is about."),
             ("status", "varchar not null", "passed; warned: failed and only recorded; skipped: could not apply."),
             ("severity", "varchar not null", "critical: a failure stops publishing; warning: it is recorded."),
@@ -259,19 +262,3 @@ def verify_database(folder: Path, release_id: str, rows: dict[str, int]) -> None
             ).fetchone()[0]
             if exported != table_rows:
                 raise CityIndexError(f"parquet/{table}.parquet holds {exported} rows instead of {table_rows}")
-
-
-def sync_folder(folder: Path) -> None:
-    """Make every file of a folder, and the folder itself, durable."""
-    for path in sorted(folder.rglob("*"), reverse=True):
-        sync(path)
-    sync(folder)
-
-
-def sync(path: Path) -> None:
-    """Make one file or folder durable."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -15,8 +15,9 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+from city_index.durability import sync
 from city_index.errors import CityIndexError, UsageError
-from city_index.releases.assemble import DATABASE_NAME, sync
+from city_index.releases.assemble import DATABASE_NAME
 from city_index.releases.manifest import MANIFEST_NAME, Manifest, faults, read_manifest, write_manifest
 from city_index.settings import Settings
 
