@@ -32,7 +32,7 @@ class Check:
 
     Attributes:
         name: the claim that was checked.
-        kind: dbt_test, dbt_unit_test, gx_raw or gx_marts.
+        kind: dbt_test, dbt_unit_test, gx_landed, gx_raw or gx_marts.
         asset: the table or file it is about.
         status: passed, warned (failed with severity warning), failed or skipped.
         severity: critical stops publishing; warning is recorded.
@@ -119,7 +119,7 @@ def read_dbt_results(target: Path, database: Path) -> DbtResults:
     """
     run_results = json.loads((target / "run_results.json").read_text(encoding="utf-8"))
     manifest = json.loads((target / "manifest.json").read_text(encoding="utf-8"))
-    nodes = {**manifest["nodes"], **manifest.get("unit_tests", {})}
+    nodes = {**manifest["nodes"], **manifest.get("unit_tests", {}), **manifest.get("sources", {})}
     checks: list[Check] = []
     errors: list[str] = []
     for result in run_results["results"]:

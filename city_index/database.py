@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from pathlib import Path
 
 import duckdb
@@ -15,6 +16,11 @@ def quoted(value: Path | str) -> str:
 def identifier(name: str) -> str:
     """A name as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def file_pattern(path: Path) -> str:
+    """A path as an SQL string for the functions of DuckDB that take patterns, matching that one file only."""
+    return quoted(glob.escape(str(path)))
 
 
 def connect() -> duckdb.DuckDBPyConnection:

@@ -6,10 +6,13 @@ Two runs with the same input hash and the same code version must give the same c
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 
 from city_index import __version__
+from city_index.landing.raw_store import RawStore
 from city_index.settings import Settings
 
 # Everything that can change a published number or how it is checked and written.
@@ -32,13 +35,20 @@ def _combined_sha256(root: Path, paths: Iterable[Path]) -> str:
 
 
 def input_files(settings: Settings) -> list[Path]:
-    """The files that hold the inputs, sorted."""
+    """The files that hold the shipped inputs, sorted."""
     return sorted(settings.seeds.glob("*.csv"))
 
 
 def input_hash(settings: Settings) -> str:
-    """One SHA-256 over the names and bytes of all input files, in hex."""
-    return _combined_sha256(settings.project_directory, input_files(settings))
+    """One SHA-256 over all inputs, in hex: the shipped files, the landed batches, and the files that were refused.
+
+    A batch counts by its record, which holds the hash of its file; so merging files of raw/ changes nothing.
+    """
+    store = RawStore(settings)
+    digest = hashlib.sha256(_combined_sha256(settings.project_directory, input_files(settings)).encode())
+    for item in [*store.records(), *store.refused_files()]:
+        digest.update(json.dumps(asdict(item), ensure_ascii=False, sort_keys=True).encode())
+    return digest.hexdigest()
 
 
 def code_version(settings: Settings) -> str:

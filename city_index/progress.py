@@ -16,8 +16,8 @@ class Reporter(Protocol):
     def stage(self, name: str, total: int | None = None) -> None:
         """A stage begins; ``total`` is its number of steps, where known."""
 
-    def advance(self) -> None:
-        """One step of the stage is done."""
+    def advance(self, steps: int = 1) -> None:
+        """So many more steps of the stage are done."""
 
     def finish(self, detail: str = "") -> None:
         """The stage is done; ``detail`` says with what result."""
@@ -32,7 +32,7 @@ class SilentReporter:
     def stage(self, name: str, total: int | None = None) -> None:
         """See Reporter."""
 
-    def advance(self) -> None:
+    def advance(self, steps: int = 1) -> None:
         """See Reporter."""
 
     def finish(self, detail: str = "") -> None:
@@ -56,7 +56,7 @@ class LineReporter:
         self._name = name
         self._started = time.monotonic()
 
-    def advance(self) -> None:
+    def advance(self, steps: int = 1) -> None:
         """See Reporter."""
 
     def finish(self, detail: str = "") -> None:
@@ -95,10 +95,10 @@ class TerminalReporter:
         self._progress.start()
         self._task = self._progress.add_task(name, total=total)
 
-    def advance(self) -> None:
+    def advance(self, steps: int = 1) -> None:
         """See Reporter."""
         if self._task is not None:
-            self._progress.update(self._task, advance=1)
+            self._progress.update(self._task, advance=steps)
 
     def finish(self, detail: str = "") -> None:
         """See Reporter."""

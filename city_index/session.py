@@ -3,9 +3,9 @@
 What belongs here: what each step does and when it refuses. What does not: the order and retries of the steps, which
 are Dagster's, and the formulas, which are dbt's.
 
-The steps: collect_inputs, check_raw, (dbt builds), check_marts, publish. Publishing trusts nobody: it reads the results
-of all gates from the build's folder and refuses unless they are there, belong to the very file it would publish, and
-none of them failed.
+The steps: land, collect_inputs, check_raw, (dbt builds), check_marts, publish. Publishing trusts nobody: it reads the
+results of all gates from the build's folder and refuses unless they are there, belong to the very file it would
+publish, and none of them failed.
 """
 
 from __future__ import annotations
@@ -28,10 +28,12 @@ from city_index.checks import (
     read_dbt_results,
     write_checks,
 )
+from city_index.durability import sync_folder
 from city_index.errors import GateRefused, NothingPublishable
 from city_index.gates.client import GateClient
 from city_index.gates.suites import INPUT_IS_THERE
 from city_index.hashing import code_version, input_files, input_hash
+from city_index.landing.landing import Landing, LandingOutcome
 from city_index.last_run import write_last_run
 from city_index.lock import rebuild_lock
 from city_index.progress import Reporter, SilentReporter
@@ -41,7 +43,6 @@ from city_index.releases.assemble import (
     STORAGE_VERSION,
     add_release_tables,
     assemble_tables,
-    sync_folder,
     verify_database,
 )
 from city_index.releases.manifest import Manifest, list_files, write_manifest
@@ -77,6 +78,7 @@ class RebuildSession:
         outcome: how the rebuild ended, once it has published.
         accepts_removals: whether a person said that cities or editions may go this time.
         reported_failure: the failure that people were told of already; None where there was none.
+        landings: what this rebuild landed.
     """
 
     settings: Settings
@@ -85,6 +87,7 @@ class RebuildSession:
     outcome: Outcome | None = None
     accepts_removals: bool = False
     reported_failure: str | None = None
+    landings: list[LandingOutcome] = field(default_factory=list)
     _build: Build | None = None
     _started: Build | None = None
 
@@ -106,6 +109,27 @@ class RebuildSession:
         """Whether this session has begun a build."""
         return self._started is not None
 
+    def land(self) -> LandingOutcome:
+        """Land what lies in the landing folder.
+
+        Raises:
+            GateRefused: what was to be landed breaks its contract; nothing was landed.
+        """
+        return self._landed(Landing(self.settings, self.reporter, self.gates.check_landed).land())
+
+    def retry_edition(self, index_code: str, edition: str) -> LandingOutcome:
+        """Try the quarantined observations of one edition again, with today's cities and frameworks.
+
+        Raises:
+            GateRefused: see ``land``.
+        """
+        landing = Landing(self.settings, self.reporter, self.gates.check_landed)
+        return self._landed(landing.retry(index_code, edition))
+
+    def _landed(self, outcome: LandingOutcome) -> LandingOutcome:
+        self.landings.append(outcome)
+        return outcome
+
     def collect_inputs(self) -> dict[str, int]:
         """Begin a new build; gives the bytes of each input file."""
         self.reporter.stage("inputs")
@@ -116,13 +140,15 @@ class RebuildSession:
         return sizes
 
     def check_raw(self) -> list[Check]:
-        """Run the raw gate; gives and stores its results.
+        """Run the raw gate; gives and stores its results and those of the batches that this rebuild landed.
 
         Raises:
             NothingPublishable: the inputs hold no observation.
         """
         self.reporter.stage("raw gate")
         checks = self.gates.check_raw(self.settings.seeds)
+        # A claim that was checked in two landings of this rebuild stands once: a failed one would have ended it.
+        checks += {check.name: check for landing in self.landings for check in landing.checks}.values()
         write_checks(self.build.raw_checks, checks)
         self.reporter.finish(_counted(checks))
         if any(check.name == INPUT_IS_THERE and check.stops_publishing for check in checks):

@@ -28,6 +28,11 @@ class Settings:
         environment: ``CITY_INDEX_ENV``, ``dev`` or ``prod``; in ``prod`` the nightly schedule runs.
         releases_kept: ``CITY_INDEX_RELEASES_KEPT``, how many releases stay on disk, at least 1; default 10.
         webhook_url: ``CITY_INDEX_WEBHOOK_URL``, where a failed run is posted; none by default.
+        landing_max_bytes: ``CITY_INDEX_LANDING_MAX_BYTES``, the largest file that is landed, in bytes; default 2 GiB.
+        landing_settle_seconds: ``CITY_INDEX_LANDING_SETTLE_SECONDS``, how long a landed file must have kept still
+            before it is taken; default 3.
+        landing_memory_bytes: ``CITY_INDEX_LANDING_MEMORY_BYTES``, what DuckDB may use of memory while it lands a file,
+            in bytes; default 2 GiB. What does not fit goes to disk.
     """
 
     project_directory: Path
@@ -35,6 +40,9 @@ class Settings:
     environment: str = "dev"
     releases_kept: int = 10
     webhook_url: str | None = None
+    landing_max_bytes: int = 2 << 30
+    landing_settle_seconds: int = 3
+    landing_memory_bytes: int = 2 << 30
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -52,9 +60,6 @@ class Settings:
         environment = environ.get("CITY_INDEX_ENV", "").strip() or "dev"
         if environment not in ENVIRONMENTS:
             raise UsageError(f"CITY_INDEX_ENV is {environment!r}; set it to one of: {', '.join(ENVIRONMENTS)}")
-        kept_text = environ.get("CITY_INDEX_RELEASES_KEPT", "").strip() or "10"
-        if not (kept_text.isascii() and kept_text.isdigit()) or int(kept_text) < 1:
-            raise UsageError(f"CITY_INDEX_RELEASES_KEPT is {kept_text!r}; set it to a whole number from 1")
         webhook_url = environ.get("CITY_INDEX_WEBHOOK_URL", "").strip() or None
         if webhook_url and not webhook_url.startswith(("http://", "https://")):
             raise UsageError("CITY_INDEX_WEBHOOK_URL does not begin with http:// or https://")
@@ -62,14 +67,44 @@ class Settings:
             project_directory=PROJECT_DIRECTORY,
             home=home,
             environment=environment,
-            releases_kept=int(kept_text),
+            releases_kept=_whole_number(environ, "CITY_INDEX_RELEASES_KEPT", default=10, least=1),
             webhook_url=webhook_url,
+            landing_max_bytes=_whole_number(environ, "CITY_INDEX_LANDING_MAX_BYTES", default=2 << 30, least=1),
+            landing_settle_seconds=_whole_number(environ, "CITY_INDEX_LANDING_SETTLE_SECONDS", default=3, least=0),
+            landing_memory_bytes=_whole_number(
+                environ, "CITY_INDEX_LANDING_MEMORY_BYTES", default=2 << 30, least=256 << 20
+            ),
         )
 
     @property
     def seeds(self) -> Path:
         """The shipped inputs."""
         return self.project_directory / "seeds"
+
+    @property
+    def landing(self) -> Path:
+        """Where users drop files, one folder per kind."""
+        return self.home / "landing"
+
+    @property
+    def raw(self) -> Path:
+        """Accepted rows, append-only, one folder per kind."""
+        return self.home / "raw"
+
+    @property
+    def quarantine(self) -> Path:
+        """Refused rows and files with their reasons."""
+        return self.home / "quarantine"
+
+    @property
+    def archive(self) -> Path:
+        """The landed files as they arrived, by kind and batch; may be emptied at any time."""
+        return self.home / "archive"
+
+    @property
+    def landing_work(self) -> Path:
+        """What a landing writes before it is committed; emptied before each."""
+        return self.home / "landing_work"
 
     @property
     def warehouse(self) -> Path:
@@ -100,3 +135,17 @@ class Settings:
     def published_database(self) -> Path:
         """The database that BI tools open."""
         return self.published / "city_index.duckdb"
+
+
+def _whole_number(environ: Mapping[str, str], name: str, default: int, least: int) -> int:
+    """A variable that holds a whole number.
+
+    Raises:
+        UsageError: it holds something else, or less than the least.
+    """
+    text = environ.get(name, "").strip()
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit()) or len(text) > 18 or int(text) < least:
+        raise UsageError(f"{name} is {text!r}; set it to a whole number from {least}")
+    return int(text)

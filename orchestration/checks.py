@@ -5,8 +5,8 @@ What belongs here: turning a claim into a check's specification and a result int
 
 import dagster as dg
 
-from city_index.checks import CRITICAL, FAILED, WARNED, Check
-from city_index.gates.suites import BATCHES
+from city_index.checks import CRITICAL, FAILED, SKIPPED, WARNED, Check
+from city_index.gates.registry import BATCHES
 
 
 def gate_check_specs(gate: str, asset_keys: dict[str, dg.AssetKey]) -> list[dg.AssetCheckSpec]:
@@ -44,4 +44,20 @@ def gate_check_results(checks: list[Check], asset_keys: dict[str, dg.AssetKey]) 
             },
         )
         for check in checks
+    ]
+
+
+def not_asked(gate: str, asset_keys: dict[str, dg.AssetKey], checks: list[Check]) -> list[dg.AssetCheckResult]:
+    """Results for the claims of a gate about which there was nothing to ask: no row could have broken them."""
+    answered = {check.name for check in checks}
+    return [
+        dg.AssetCheckResult(
+            check_name=claim.name,
+            asset_key=asset_keys[batch.asset],
+            passed=True,
+            metadata={"status": SKIPPED, "observed": "nothing landed", "threshold": claim.threshold},
+        )
+        for batch in BATCHES[gate]
+        for claim in batch.claims
+        if claim.name not in answered
     ]

@@ -13,6 +13,7 @@ import click
 
 from city_index import __version__
 from city_index.cli.doctor import doctor
+from city_index.cli.ingest import ingest
 from city_index.cli.releases import releases, rollback, verify
 from city_index.cli.run import run
 from city_index.cli.status import status
@@ -26,7 +27,7 @@ def city_index(debug: bool) -> None:
     """Composite indices of cities: rebuild, inspect and roll back releases."""
 
 
-for command in (run, status, releases, rollback, verify, doctor):
+for command in (run, ingest, status, releases, rollback, verify, doctor):
     city_index.add_command(command)
 
 

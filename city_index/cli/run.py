@@ -12,7 +12,7 @@ from city_index.checks import FAILED, PASSED, SKIPPED, WARNED, count_by_status
 from city_index.errors import CityIndexError, GateRefused, RebuildRunning
 from city_index.notify import post_failure
 from city_index.progress import reporter_for_stdout
-from city_index.session import PUBLISHED, RESTORED, Outcome, RebuildSession, rebuild_session
+from city_index.session import PUBLISHED, RESTORED, RebuildSession, rebuild_session
 from city_index.settings import Settings
 
 _HEADLINES = {
@@ -43,7 +43,7 @@ def run(accept_removals: bool) -> None:
         raise
     finally:
         reporter.close()
-    _report(settings, session.outcome)
+    _report(settings, session)
 
 
 def _execute_nightly_job(settings: Settings, session: RebuildSession) -> None:
@@ -86,12 +86,16 @@ def _root_cause(error: BaseException) -> BaseException:
     return error
 
 
-def _report(settings: Settings, outcome: Outcome) -> None:
+def _report(settings: Settings, session: RebuildSession) -> None:
     from rich.console import Console
 
+    outcome = session.outcome
     counts = count_by_status(outcome.checks)
     console = Console(highlight=False, soft_wrap=True)
     console.print()
+    for landing in session.landings:
+        for sentence in landing.sentences():
+            console.print(f"landing: {sentence}", markup=False)
     console.print(f"[bold]{_HEADLINES[outcome.kind].format(id=outcome.manifest.release_id)}[/bold]")
     console.print(f"  {settings.published_database}", markup=False)
     _print_top_ten(console, settings.published_database)
@@ -106,11 +110,13 @@ def _report(settings: Settings, outcome: Outcome) -> None:
 
 def _print_top_ten(console, database: Path) -> None:
     import duckdb
+    from rich.markup import escape
     from rich.table import Table
 
     with duckdb.connect(str(database), read_only=True) as connection:
         editions = connection.execute(
-            "select index_code, edition, title_zh, publisher_zh, city_count from dim_editions order by all"
+            "select index_code, edition, title_zh, publisher_zh, city_count from dim_editions "
+            "where city_count > 0 order by all"
         ).fetchall()
         for index_code, edition, title, publisher, city_count in editions:
             rows = connection.execute(
@@ -119,7 +125,7 @@ def _print_top_ten(console, database: Path) -> None:
                 "order by total_rank, city_code limit 10",
                 [index_code, edition],
             ).fetchall()
-            heading = f"{title or index_code}, {index_code} {edition}: the first of {city_count}"
+            heading = escape(f"{title or index_code}, {index_code} {edition}: the first of {city_count}")
             table = Table(title=heading, title_justify="left", box=None, pad_edge=False)
             table.add_column("rank", justify="right")
             table.add_column("city")
@@ -127,7 +133,7 @@ def _print_top_ten(console, database: Path) -> None:
             table.add_column("score", justify="right")
             table.add_column("tier")
             for rank, name_zh, name_en, score, tier, _zh, _en in rows:
-                table.add_row(str(rank), name_zh, name_en, f"{score:.1f}", tier)
+                table.add_row(str(rank), escape(name_zh), escape(name_en), f"{score:.1f}", escape(tier))
             console.print()
             console.print(table)
             if publisher:

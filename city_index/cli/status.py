@@ -6,10 +6,15 @@ from datetime import UTC, datetime
 
 import click
 
+from city_index.landing.door import look
+from city_index.landing.raw_store import RawStore
 from city_index.last_run import read_last_run
 from city_index.lock import lock_holder
 from city_index.releases import store
 from city_index.settings import Settings
+
+# How many waiting files are named.
+_SHOWN_FILES = 5
 
 
 def age(built_at_utc: str) -> str:
@@ -49,9 +54,51 @@ def status() -> None:
             click.echo(f"damaged     {fault}; run `city-index run` to put it back")
         if current.notice:
             click.echo(f"notice      {current.notice}")
+    _say_landing(settings)
     last_run = read_last_run(settings)
     if last_run is not None:
         reason = f": {last_run.reason}" if last_run.reason else ""
         click.echo(f"last run    {last_run.outcome}, {age(last_run.ended_at_utc)}, by {last_run.what}{reason}")
     holder = lock_holder(settings.lock_file)
     click.echo(f"rebuild     {'running: ' + holder if holder else 'not running'}")
+
+
+def _say_landing(settings: Settings) -> None:
+    """What waits in the landing folder, what it refused, and what the published release has in quarantine."""
+    arrivals, refused = look(settings)
+    known = {file.name: file for file in RawStore(settings).refused_files()}
+    refused += [known[arrival.name] for arrival in arrivals if arrival.name in known]
+    waiting = [arrival for arrival in arrivals if arrival.name not in known]
+    if waiting:
+        names = ", ".join(arrival.name for arrival in waiting[:_SHOWN_FILES])
+        more = f" and {len(waiting) - _SHOWN_FILES} more" if len(waiting) > _SHOWN_FILES else ""
+        click.echo(f"landing     {_files(len(waiting))} waiting for the next run: {names}{more}")
+    for file in refused:
+        click.echo(f"refused     {file.sentence()}")
+    for line in _quarantine_lines(settings):
+        click.echo(line)
+
+
+def _files(count: int) -> str:
+    return f"{count} file{'s' if count != 1 else ''}"
+
+
+def _quarantine_lines(settings: Settings) -> list[str]:
+    import duckdb
+
+    try:
+        with duckdb.connect(str(settings.published_database), read_only=True) as connection:
+            rows = connection.execute(
+                "select kind, reason, sum(open_count), sum(quarantined_count) from meta_quarantine_reasons "
+                "group by all order by kind, 3 desc, reason"
+            ).fetchall()
+    except duckdb.Error:
+        return []  # nothing is published, or a release from before there was a quarantine
+    open_rows = [(kind, reason, int(count)) for kind, reason, count, _all in rows if count]
+    resolved = sum(int(total) - int(count) for _kind, _reason, count, total in rows)
+    lines = [f"quarantine  {kind}: {reason}: {count:,} rows" for kind, reason, count in open_rows]
+    if resolved:
+        lines.append(f"quarantine  {resolved:,} further rows were corrected since")
+    if open_rows:
+        lines.append("            table meta_quarantine names each row; correct the rows and land them again")
+    return lines or ["quarantine  empty"]

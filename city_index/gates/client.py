@@ -13,9 +13,10 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 
-from city_index.checks import Check
+from city_index.checks import SKIPPED, Check
 from city_index.errors import CityIndexError
-from city_index.gates.suites import MARTS, RAW
+from city_index.gates.suites import LANDED, MARTS, RAW
+from city_index.landing.raw_store import PreparedBatch
 from city_index.settings import PROJECT_DIRECTORY
 
 
@@ -64,6 +65,21 @@ class GateClient:
         if "error" in answer:
             raise CityIndexError(f"the gate worker failed: {answer['error']}")
         return [Check(**item) for item in answer["checks"]]
+
+    def check_landed(self, batches: list[PreparedBatch]) -> list[Check]:
+        """Hold written batches against the contracts of their kinds; kinds without a batch give no result."""
+        request = [
+            {
+                "batch_id": batch.record.batch_id,
+                "kind": batch.record.kind,
+                "file": str(batch.accepted),
+                "received_count": batch.record.received_count,
+                "quarantined_count": batch.record.quarantined_count,
+            }
+            for batch in batches
+        ]
+        checks = self._ask({"gate": LANDED, "batches": request})
+        return [check for check in checks if check.status != SKIPPED]
 
     def check_raw(self, seeds: Path) -> list[Check]:
         """Run the raw gate on a folder of input files."""

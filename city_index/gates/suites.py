@@ -13,9 +13,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from city_index.checks import CRITICAL, WARNING
+from city_index.contracts import contracts
 
+LANDED = "landed"
 RAW = "raw"
 MARTS = "marts"
+
+# The last release, attached for the batches that compare with it.
+LAST_RELEASE = "last_release"
 
 # The claim whose failure means that there is nothing to publish, rather than that something is wrong.
 INPUT_IS_THERE = "observations_are_there"
@@ -61,7 +66,7 @@ class Batch:
             build, with the last release attached as ``last_release``.
         identifiers: columns that name an offending row.
         claims: the expectations.
-        needs_last_release: whether the batch compares with the last release, and is skipped where there is none.
+        needs: a relation or database that the query cannot do without; the batch is skipped where there is none.
     """
 
     name: str
@@ -69,8 +74,11 @@ class Batch:
     query: str
     identifiers: tuple[str, ...]
     claims: tuple[Claim, ...] = field(default_factory=tuple)
-    needs_last_release: bool = False
+    needs: str = ""
 
+
+# The same range that landed rows are held to.
+_SCORE_RANGE = contracts()["observations"].column("value").score_range
 
 _NUMBER = "case when abs(try_cast({column} as double)) < 1e300 then try_cast({column} as double) end"
 
@@ -125,9 +133,9 @@ RAW_BATCHES: tuple[Batch, ...] = (
             Claim(
                 "observed_scores_lie_on_their_scale",
                 "ExpectColumnValuesToBeBetween",
-                {"column": "score_value", "min_value": 0, "max_value": 100},
+                {"column": "score_value", "min_value": _SCORE_RANGE[0], "max_value": _SCORE_RANGE[1]},
                 CRITICAL,
-                "values from 0 to 100",
+                f"values from {_SCORE_RANGE[0]} to {_SCORE_RANGE[1]}",
             ),
             Claim(
                 "observed_cities_are_known",
@@ -503,7 +511,7 @@ MARTS_BATCHES: tuple[Batch, ...] = (
             order by 1, 2, 3
         """,
         identifiers=("index_code", "edition", "city_code"),
-        needs_last_release=True,
+        needs=LAST_RELEASE,
         claims=(
             Claim(
                 "no_city_is_lost_since_the_last_release",
@@ -548,7 +556,7 @@ MARTS_BATCHES: tuple[Batch, ...] = (
             order by 1, 2
         """,
         identifiers=("index_code", "edition"),
-        needs_last_release=True,
+        needs=LAST_RELEASE,
         claims=(
             Claim(
                 "no_edition_is_lost_since_the_last_release",
@@ -560,5 +568,3 @@ MARTS_BATCHES: tuple[Batch, ...] = (
         ),
     ),
 )
-
-BATCHES: dict[str, tuple[Batch, ...]] = {RAW: RAW_BATCHES, MARTS: MARTS_BATCHES}

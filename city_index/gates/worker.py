@@ -4,7 +4,8 @@ Great Expectations takes seconds of processor time to import, so it lives in a p
 first and imports while the rest of the run starts; it stays for both gates. It reads one request per line from
 standard input and answers each with one line of JSON on standard output; what libraries print goes to standard error.
 
-Request: ``{"gate": "raw", "seeds": folder}`` or
+Request: ``{"gate": "landed", "batches": [...]}`` or
+``{"gate": "raw", "seeds": folder}`` or
 ``{"gate": "marts", "database": file, "last_release": file or null, "accepts_removals": bool}`` or
 ``{"data_docs": folder}``.
 Answer: ``{"checks": [...]}`` or ``{"error": message}``.
@@ -12,11 +13,11 @@ Answer: ``{"checks": [...]}`` or ``{"error": message}``.
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import sys
 import warnings
+from collections.abc import Collection
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,74 +26,18 @@ if TYPE_CHECKING:
     import duckdb
 
 from city_index.checks import CRITICAL, FAILED, PASSED, SKIPPED, WARNED, WARNING, Check
-from city_index.database import connect, identifier, quoted
+from city_index.database import connect, file_pattern, quoted
 from city_index.gates.data_docs import make_self_contained
-from city_index.gates.suites import BATCHES, RAW, REMOVALS, Batch, Claim, ValueSet
+from city_index.gates.landed import ACCOUNTS, FOUND_TYPES, landed_relation
+from city_index.gates.registry import BATCHES
+from city_index.gates.suites import LANDED, LAST_RELEASE, MARTS, RAW, REMOVALS, Batch, Claim, ValueSet
+from city_index.seeds import load_seeds
+
+# Profiles are made by SQL over files of any size, in bounded memory.
+_MEMORY_OF_PROFILES = "1GiB"
 
 # How many offenders a check names.
 _SHOWN_OFFENDERS = 3
-
-
-def declared_columns(folder: Path) -> dict[str, set[str]]:
-    """The columns that ``seeds.yml`` declares for each seed, by seed."""
-    import yaml
-
-    declared = yaml.safe_load((folder / "seeds.yml").read_text(encoding="utf-8"))
-    return {seed["name"]: set(seed["config"]["column_types"]) for seed in declared["seeds"]}
-
-
-def _read_header(path: Path) -> list[str]:
-    """The header of a CSV file whose rows all have its number of fields.
-
-    Raises:
-        ValueError: they do not, or the file cannot be read; the message names it and the row.
-    """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            rows = csv.reader(stream, strict=True)
-            header = next(rows, None)
-            if not header:
-                raise ValueError(f"{path.name}: the file is empty; it needs a header")
-            for row in rows:
-                if len(row) != len(header):
-                    raise ValueError(
-                        f"{path.name} row {rows.line_num}: {len(row)} fields where the header has {len(header)}"
-                    )
-    except FileNotFoundError:
-        raise ValueError(f"{path.name}: the file is missing") from None
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path.name}: not UTF-8 at byte {error.start}") from None
-    except csv.Error as error:
-        raise ValueError(f"{path.name} row {rows.line_num}: {error}") from None
-    return header
-
-
-def load_seeds(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    """Make a table of text for each declared seed, with the row of the file beside each row.
-
-    The header gives the columns, so nothing is guessed and no row can be dropped.
-
-    Raises:
-        ValueError: a file is missing, has other columns than declared, or cannot be read as it stands; the message
-            names it and the column or row.
-    """
-    for name, expected in declared_columns(folder).items():
-        path = folder / f"{name}.csv"
-        header = _read_header(path)
-        for column in sorted(expected - set(header)):
-            raise ValueError(f"{path.name}: the column {column} is missing")
-        for column in header:
-            if column not in expected or header.count(column) > 1:
-                raise ValueError(f"{path.name}: the column {column!r} is not declared, or there twice")
-        columns = ", ".join(f"{quoted(column)}: 'VARCHAR'" for column in header)
-        try:
-            connection.execute(
-                f"create table {identifier(name)} as select 1 + row_number() over () as file_row, * from read_csv("
-                f"{quoted(path)}, columns={{{columns}}}, header=true, delim=',', quote='\"', escape='\"', "
-                "auto_detect=false, strict_mode=true, parallel=false)"
-            )
-        except Exception as error:
-            raise ValueError(f"{path.name}: {str(error).splitlines()[0]}") from None
 
 
 class GateWorker:
@@ -113,15 +58,15 @@ class GateWorker:
         self,
         gate: str,
         connection: duckdb.DuckDBPyConnection,
-        has_last_release: bool,
+        given: Collection[str] = (),
         accepts_removals: bool = False,
     ) -> list[Check]:
         """Check every batch of a gate.
 
         Args:
-            gate: raw or marts.
+            gate: landed, raw or marts.
             connection: where the batches' queries run.
-            has_last_release: whether ``last_release`` is attached; batches that need it are skipped otherwise.
+            given: what is there of the relations that batches need; a batch without its own is skipped.
             accepts_removals: whether a person said that cities or editions may go; their loss is then recorded only.
         """
         results: list[tuple[str, Check]] = []
@@ -129,9 +74,10 @@ class GateWorker:
             if accepts_removals:
                 claims = tuple(replace(c, severity=WARNING) if c.name in REMOVALS else c for c in batch.claims)
                 batch = replace(batch, claims=claims)
-            if batch.needs_last_release and not has_last_release:
+            if batch.needs and batch.needs not in given:
+                absent = "no earlier release" if batch.needs == LAST_RELEASE else "nothing landed"
                 checks = [
-                    Check(c.name, f"gx_{gate}", batch.asset, SKIPPED, c.severity, "no earlier release", c.threshold)
+                    Check(c.name, f"gx_{gate}", batch.asset, SKIPPED, c.severity, absent, c.threshold)
                     for c in batch.claims
                 ]
             else:
@@ -254,7 +200,9 @@ def _answer(worker: GateWorker, request: dict) -> dict:
         worker.write_data_docs(Path(request["data_docs"]))
         return {"checks": []}
     with connect() as connection:
-        if request["gate"] == RAW:
+        if request["gate"] == LANDED:
+            checks = worker.run(LANDED, connection, _load_landed(connection, request["batches"]))
+        elif request["gate"] == RAW:
             try:
                 load_seeds(connection, Path(request["seeds"]))
             except ValueError as error:
@@ -262,15 +210,47 @@ def _answer(worker: GateWorker, request: dict) -> dict:
                     "inputs_can_be_read", "gx_raw", "seeds", FAILED, CRITICAL, str(error), "well-formed UTF-8 CSV"
                 )
                 return {"checks": [asdict(unreadable)]}
+            checks = worker.run(RAW, connection)
         else:
             connection.execute(f"attach {quoted(request['database'])} as build (read_only)")
             if request["last_release"]:
-                connection.execute(f"attach {quoted(request['last_release'])} as last_release (read_only)")
+                connection.execute(f"attach {quoted(request['last_release'])} as {LAST_RELEASE} (read_only)")
             connection.execute("use build.main")
-        checks = worker.run(
-            request["gate"], connection, bool(request.get("last_release")), bool(request.get("accepts_removals"))
-        )
+            given = [LAST_RELEASE] if request["last_release"] else []
+            checks = worker.run(MARTS, connection, given, bool(request.get("accepts_removals")))
     return {"checks": [asdict(check) for check in checks]}
+
+
+def _load_landed(connection: duckdb.DuckDBPyConnection, batches: list[dict]) -> list[str]:
+    """Make what the profiles of landed batches are taken from; gives the relations that are there.
+
+    Args:
+        connection: gets the relations.
+        batches: batch_id, kind, file (of accepted rows), received_count and quarantined_count of each.
+    """
+    connection.execute(f"set memory_limit = '{_MEMORY_OF_PROFILES}'")
+    connection.execute(
+        f"create table {ACCOUNTS} (batch_id varchar, kind varchar, received_count bigint, quarantined_count bigint)"
+    )
+    connection.execute(f"create table {FOUND_TYPES} (kind varchar, column_name varchar, data_type varchar)")
+    connection.executemany(
+        f"insert into {ACCOUNTS} values (?, ?, ?, ?)",
+        [(b["batch_id"], b["kind"], b["received_count"], b["quarantined_count"]) for b in batches],
+    )
+    relations = []
+    for kind in sorted({batch["kind"] for batch in batches}):
+        files = ", ".join(file_pattern(Path(batch["file"])) for batch in batches if batch["kind"] == kind)
+        relation = landed_relation(kind)
+        connection.execute(f"create view {relation} as select * from read_parquet([{files}], hive_partitioning=false)")
+        connection.executemany(
+            f"insert into {FOUND_TYPES} values (?, ?, ?)",
+            [
+                (kind, name, data_type)
+                for name, data_type, *_rest in connection.execute(f"describe {relation}").fetchall()
+            ],
+        )
+        relations.append(relation)
+    return relations
 
 
 def main() -> None:

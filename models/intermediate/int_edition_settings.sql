@@ -24,12 +24,16 @@ observations as (
 
 ),
 
+-- An edition is there where its framework is; what the root is called is its title where no other is given.
 framework_editions as (
 
-    select distinct
+    select
         index_code,
-        edition
+        edition,
+        max(case when parent_code is null then name_zh end) as root_name_zh,
+        max(case when parent_code is null then name_en end) as root_name_en
     from frameworks
+    group by index_code, edition
 
 ),
 
@@ -38,8 +42,8 @@ described as (
     select
         framework_editions.index_code,
         framework_editions.edition,
-        editions.title_zh,
-        editions.title_en,
+        coalesce(editions.title_zh, framework_editions.root_name_zh) as title_zh,
+        coalesce(editions.title_en, framework_editions.root_name_en) as title_en,
         editions.publisher_zh,
         editions.publisher_en,
         editions.source_document,

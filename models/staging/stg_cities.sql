@@ -2,7 +2,7 @@ with
 
 cities as (
 
-    select * from {{ ref('cities') }}
+    select * from {{ current_version(ref('stg_city_versions'), ['city_code']) }} as current_versions
 
 ),
 

@@ -1,8 +1,45 @@
 with
 
-frameworks as (
+versions as (
+
+    select * from {{ ref('stg_framework_versions') }}
+
+),
+
+notes as (
 
     select * from {{ ref('frameworks') }}
+
+),
+
+-- A tree counts whole: all nodes of the latest batch that gives its index and edition, and none of earlier ones.
+latest as (
+
+    select
+        index_code,
+        edition,
+        max(batch_number) as batch_number
+    from versions
+    group by index_code, edition
+
+),
+
+frameworks as (
+
+    select
+        versions.*,
+        notes.note
+    from versions
+    inner join latest
+        on
+            versions.index_code = latest.index_code
+            and versions.edition = latest.edition
+            and versions.batch_number = latest.batch_number
+    left join notes
+        on
+            versions.index_code = notes.index_code
+            and versions.edition = notes.edition
+            and versions.indicator_code = notes.indicator_code
 
 ),
 

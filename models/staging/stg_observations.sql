@@ -2,7 +2,7 @@ with
 
 observations as (
 
-    select * from {{ ref('observations') }}
+    select * from {{ current_version(ref('stg_observation_versions'), ['index_code', 'edition', 'city_code', 'indicator_code']) }} as current_versions
 
 ),
 
@@ -16,7 +16,7 @@ final as (
         value,
         observed_on,
         nullif(trim(source), '') as source,
-        coalesce(nullif(trim(provenance), ''), 'observed') as provenance
+        provenance
     from observations
 
 )

@@ -2,7 +2,7 @@ with
 
 statistics as (
 
-    select * from {{ ref('statistics') }}
+    select * from {{ current_version(ref('stg_statistic_versions'), ['city_code', 'year', 'statistic_code']) }} as current_versions
 
 ),
 

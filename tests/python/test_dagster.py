@@ -15,7 +15,7 @@ import dagster as dg
 import pytest
 from support import Published, city_index, copy_home
 
-from city_index.gates.suites import BATCHES
+from city_index.gates.registry import BATCHES
 from city_index.notify import post_failure
 from city_index.settings import PROJECT_DIRECTORY, Settings
 from orchestration.definitions import build_definitions
@@ -221,7 +221,7 @@ def test_publishing_alone_trusts_no_build_that_was_not_audited(published: Publis
 
 _PARTIAL_RUN = """
 import dagster as dg
-from city_index.gates.suites import BATCHES
+from city_index.gates.registry import BATCHES
 from city_index.settings import Settings
 from orchestration.definitions import build_definitions
 definitions = build_definitions(Settings.from_environment())

@@ -11,7 +11,7 @@ import pytest
 from city_index.checks import FAILED, PASSED, SKIPPED, WARNED, Check
 from city_index.errors import CityIndexError
 from city_index.gates.client import GateClient
-from city_index.gates.suites import BATCHES
+from city_index.gates.registry import BATCHES
 from city_index.settings import PROJECT_DIRECTORY
 
 

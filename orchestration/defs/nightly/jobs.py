@@ -5,8 +5,10 @@ import dagster as dg
 from city_index.notify import post_failure
 from city_index.session import active_session
 from city_index.settings import Settings
+from orchestration.defs.landing.assets import RETRIED_OBSERVATIONS
 
 NIGHTLY_JOB = "nightly"
+BACKFILL_JOB = "backfill_edition"
 
 
 def _report(log, message: str) -> None:
@@ -43,11 +45,22 @@ def nightly_job():
     """The whole graph as one job. A run whose process died is started once more; a refusal is not."""
     return dg.define_asset_job(
         name=NIGHTLY_JOB,
-        selection=dg.AssetSelection.all(),
+        selection=dg.AssetSelection.all() - dg.AssetSelection.assets(RETRIED_OBSERVATIONS),
         description="Land, check, build, audit and publish: the whole rebuild.",
         hooks={report_failure},
         executor_def=dg.in_process_executor,
         tags={"dagster/max_retries": "1", "dagster/retry_on_asset_or_op_failure": "false"},
+    )
+
+
+def backfill_job():
+    """The whole graph once more for one edition, beginning with its quarantined observations."""
+    return dg.define_asset_job(
+        name=BACKFILL_JOB,
+        selection=dg.AssetSelection.all(),
+        description="Try the quarantined observations of one edition again, then rebuild and publish.",
+        hooks={report_failure},
+        executor_def=dg.in_process_executor,
     )
 
 

@@ -20,6 +20,7 @@ from city_index.builds import (
 from city_index.session import RebuildSession
 from city_index.settings import Settings
 from orchestration.defs.inputs.assets import RAW_INPUTS
+from orchestration.defs.landing.assets import SOURCE_KEYS
 
 SEED_PREFIX = "seeds"
 
@@ -36,8 +37,10 @@ class CityIndexTranslator(DagsterDbtTranslator):
         return spec.replace_attributes(group_name=node["fqn"][1])
 
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
-        """The key of a dbt node: its name, after ``seeds`` for a seed."""
+        """The key of a dbt node: its name, after ``seeds`` for a seed; for a source what the landing makes of it."""
         name = dbt_resource_props["name"]
+        if dbt_resource_props["resource_type"] == "source":
+            return SOURCE_KEYS[name]
         return dg.AssetKey([SEED_PREFIX, name] if dbt_resource_props["resource_type"] == "seed" else name)
 
 

@@ -1,0 +1,108 @@
+"""``city-index ingest``: files into the landing folder's right place."""
+
+from __future__ import annotations
+
+import filecmp
+import os
+import shutil
+from pathlib import Path
+
+import click
+
+from city_index.contracts import KINDS, contracts
+from city_index.errors import CityIndexError, NothingPublishable, UsageError
+from city_index.landing.csv_files import UnreadableFile
+from city_index.landing.door import SUFFIXES, shown
+from city_index.landing.staging import check_header, header_of, kind_of
+from city_index.settings import Settings
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--kind", type=click.Choice(KINDS), help="What the files hold, where their header does not tell.")
+def ingest(files: tuple[Path, ...], kind: str | None) -> None:
+    """Copy FILES into the landing folder after checking their kind; the next run lands them."""
+    settings = Settings.from_environment()
+    problems: list[CityIndexError] = []
+    for file in files:
+        try:
+            click.echo(_ingest(settings, file, kind))
+        except CityIndexError as error:
+            problems.append(error)
+            if len(files) > 1:
+                click.echo(f"city-index: {error}", err=True)
+    if len(problems) == 1 and len(files) == 1:
+        raise problems[0]
+    if problems:
+        raise type(problems[0])(f"{len(problems)} of {len(files)} files were not taken; each line above says why")
+
+
+def _ingest(settings: Settings, file: Path, kind: str | None) -> str:
+    """Copy one file into the landing folder; gives what was done.
+
+    Raises:
+        UsageError: there is no such file, or its kind cannot be told.
+        NothingPublishable: its format or columns are not those of its kind.
+    """
+    name = shown(file)
+    if not file.exists():
+        raise UsageError(f"{name}: there is no such file")
+    if not file.is_file():
+        raise UsageError(f"{name}: is no plain file; name the files in it")
+    if file.suffix.lower() not in SUFFIXES:
+        raise NothingPublishable(f"{name}: unknown format: files end in one of {', '.join(SUFFIXES)}; save it as one")
+    size = file.stat().st_size
+    if size > settings.landing_max_bytes:
+        raise NothingPublishable(
+            f"{name}: too large: {size:,} bytes, and CITY_INDEX_LANDING_MAX_BYTES allows "
+            f"{settings.landing_max_bytes:,}; split the file, or raise the setting"
+        )
+    try:
+        header = header_of(file)
+        kind = kind or kind_of(header) or _nearest_kind(name, header)
+        check_header(contracts()[kind], header)
+    except UnreadableFile as error:
+        raise NothingPublishable(f"{name}: {error}") from None
+    except OSError as error:
+        raise UsageError(f"{name}: cannot be read: {error.strerror}") from None
+    return _copy(file, settings.landing / kind, name)
+
+
+def _nearest_kind(name: str, header: list[str]) -> str:
+    """The kind whose key columns a header has, so that what is wrong with the others can be said.
+
+    Raises:
+        UsageError: there is none, or more than one.
+    """
+    candidates = [kind for kind, contract in contracts().items() if set(contract.required_names) <= set(header)]
+    if len(candidates) != 1:
+        shares = {
+            kind: len(set(contract.required_names) & set(header)) / len(contract.required_names)
+            for kind, contract in contracts().items()
+        }
+        best = max(shares.values())
+        candidates = [kind for kind, share in shares.items() if share == best and best > 0.5]
+    if len(candidates) != 1:
+        raise UsageError(
+            f"{name}: its columns ({', '.join(header[:10])}) do not tell its kind; name it with --kind "
+            f"({', '.join(KINDS)}), or mend the header"
+        )
+    return candidates[0]
+
+
+def _copy(file: Path, folder: Path, name: str) -> str:
+    """Copy a file under a name that is free, so that it appears in one step."""
+    folder.mkdir(parents=True, exist_ok=True)
+    target, count = folder / file.name, 1
+    while target.exists() or target.is_symlink():
+        if target.is_file() and filecmp.cmp(file, target, shallow=False):
+            return f"{name}: lies in {folder} already"
+        count += 1
+        target = folder / f"{file.stem}-{count}{file.suffix}"
+    temporary = folder / f".{os.getpid()}.part"
+    try:
+        shutil.copyfile(file, temporary)
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return f"{name}: copied to {shown(target)}; `city-index run` lands it"

@@ -1,0 +1,130 @@
+"""The landing contracts: what a file of each kind holds.
+
+They are written once, as dbt sources in ``models/staging/landed.yml``. What belongs here: reading them. Judging rows by
+them is ``city_index.landing.judgement``'s, claims about them are the gates'.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from city_index.settings import PROJECT_DIRECTORY
+
+CONTRACT_FILE = Path("models") / "staging" / "landed.yml"
+
+# The kinds in the order in which they are landed: each refers only to earlier ones.
+KINDS = ("cities", "frameworks", "statistics", "observations")
+
+CITIES = "cities"
+LEAVES = "leaves"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a contract.
+
+    Attributes:
+        name: its header.
+        data_type: string, double, integer or date.
+        description: what it holds.
+        required: whether the header must be there.
+        nullable: whether a row may leave it empty.
+        max_length: of text, in characters.
+        lowest: least number allowed, inclusive.
+        highest: greatest number allowed, inclusive.
+        above: a bound that a number must exceed.
+        score_range: range, both ends inclusive, that applies to indicators normalised by ``score``.
+        accepted_values: the only values allowed; None where any is.
+        refers_to: cities or leaves, where the column holds one of their codes.
+    """
+
+    name: str
+    data_type: str
+    description: str
+    required: bool
+    nullable: bool
+    max_length: int | None = None
+    lowest: float | None = None
+    highest: float | None = None
+    above: float | None = None
+    score_range: tuple[float, float] | None = None
+    accepted_values: tuple[Any, ...] | None = None
+    refers_to: str | None = None
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it holds numbers."""
+        return self.data_type in ("double", "integer")
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What a file of one kind holds.
+
+    Attributes:
+        kind: cities, frameworks, observations or statistics.
+        description: what a row is.
+        key: the columns that identify a row.
+        columns: all columns, in their order in raw/.
+    """
+
+    kind: str
+    description: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all columns."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def required_names(self) -> tuple[str, ...]:
+        """The names of the columns that a file must have."""
+        return tuple(column.name for column in self.columns if column.required)
+
+    def column(self, name: str) -> Column:
+        """The column of a name."""
+        return next(column for column in self.columns if column.name == name)
+
+
+@cache
+def _sources() -> dict[str, Any]:
+    import yaml
+
+    declared = yaml.safe_load((PROJECT_DIRECTORY / CONTRACT_FILE).read_text(encoding="utf-8"))
+    return declared["sources"][0]
+
+
+@cache
+def contracts() -> dict[str, Contract]:
+    """The contract of each kind, in the order of KINDS."""
+    tables = {table["name"]: table for table in _sources()["tables"]}
+    return {kind: _contract(tables[kind]) for kind in KINDS}
+
+
+@cache
+def batch_columns() -> dict[str, str]:
+    """The columns that every accepted row carries beside those of its kind, with their types."""
+    return dict(_sources()["config"]["meta"]["batch_columns"])
+
+
+def _contract(table: dict[str, Any]) -> Contract:
+    columns = []
+    for column in table["columns"]:
+        meta = dict(column["config"]["meta"])
+        for name in ("score_range", "accepted_values"):
+            if name in meta:
+                meta[name] = tuple(meta[name])
+        columns.append(
+            Column(name=column["name"], data_type=column["data_type"], description=column["description"], **meta)
+        )
+    return Contract(
+        kind=table["name"],
+        description=table["description"],
+        key=tuple(table["config"]["meta"]["key"]),
+        columns=tuple(columns),
+    )

@@ -1,0 +1,272 @@
+"""Judging frameworks: whether the rows of an index and edition are one tree that the warehouse can compute.
+
+A framework is taken whole or refused whole, with every fault named. What belongs here: rules about the tree. Rules
+about single rows are ``judgement``'s.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from city_index.contracts import Contract
+from city_index.landing.judgement import typed
+
+ROOT = "total"
+
+# A leaf stands this many levels below the root: tertiary, secondary, primary, total.
+LEVELS_BELOW_ROOT = 3
+
+# The norms that each normalisation cannot do without.
+NORMS_NEEDED = {
+    "goalposts": ("norm_low", "norm_high"),
+    "log_goalposts": ("norm_low", "norm_high"),
+    "distance_to_target": ("norm_high",),
+    "distance_to_reference": ("norm_low",),
+}
+
+LEAF_COLUMNS = ("direction", "normalisation", "norm_low", "norm_high", "scale_low", "scale_high")
+INNER_COLUMNS = ("aggregation", "missing_policy", "min_coverage")
+
+# The columns that make the method; a name may be mended in a framework that is in use, these may not.
+METHOD_COLUMNS = ("parent_code", "weight", "weight_status", *LEAF_COLUMNS, *INNER_COLUMNS)
+
+BAD_TREE = "bad tree"
+FRAMEWORK_IN_USE = "framework in use"
+REFUSED_WITH_THE_REST = "framework refused"
+
+# A framework larger than this is none; its tree is checked in memory.
+MAX_NODES = 1_000_000
+
+_FIRST_ORDINAL = 1000
+_SHOWN_FAULTS = 2000
+
+_DEFAULTS = {
+    "direction": 1,
+    "normalisation": "score",
+    "scale_low": 0.0,
+    "scale_high": 100.0,
+    "aggregation": "arithmetic",
+    "missing_policy": "renormalise",
+    "weight_status": "assumed",
+}
+
+
+@dataclass(frozen=True)
+class TreeFault:
+    """A fault of a tree: the row it is named at, what kind it is, and the fault in words."""
+
+    row_number: int
+    reason: str
+    detail: str
+
+
+Node = dict[str, Any]
+
+
+def judge_frameworks(connection: duckdb.DuckDBPyConnection, contract: Contract) -> None:
+    """Add the faults of the trees of a staged framework file to ``row_faults``; one fault refuses every row.
+
+    Reads ``cleaned``, ``known_frameworks`` (the current trees) and ``used_editions`` (those with observations).
+    """
+    (count,) = connection.execute("select count(*) from cleaned").fetchone()
+    faults: list[TreeFault] = []
+    if count > MAX_NODES:
+        (first,) = connection.execute("select min(row_number) from cleaned").fetchone()
+        faults.append(TreeFault(first, BAD_TREE, f"the file has {count:,} nodes; {MAX_NODES:,} are allowed"))
+    else:
+        trees: dict[tuple[str, str], list[Node]] = defaultdict(list)
+        for node in _fetch(connection, contract, "cleaned", ("row_number",)):
+            if node["index_code"] and node["edition"] and node["indicator_code"]:
+                trees[node["index_code"], node["edition"]].append(node)
+        for (index_code, edition), nodes in trees.items():
+            where = f"index {index_code} edition {edition}"
+            for fault in tree_faults(nodes):
+                faults.append(TreeFault(fault.row_number, fault.reason, f"{where}: {fault.detail}"))
+            faults += _changes_of_a_used_tree(connection, contract, index_code, edition, nodes)
+    if faults:
+        connection.executemany(
+            "insert into row_faults values (?, ?, ?, ?)",
+            [(fault.row_number, _FIRST_ORDINAL + i, fault.reason, fault.detail) for i, fault in enumerate(faults)],
+        )
+    _refuse_the_rest(connection)
+
+
+def _refuse_the_rest(connection: duckdb.DuckDBPyConnection) -> None:
+    """Where any row has a fault, refuse the others with it, naming all faults."""
+    found = connection.execute(
+        "select row_number, detail from row_faults order by row_number, ordinal limit 200"
+    ).fetchall()
+    if not found:
+        return
+    (count,) = connection.execute("select count(*) from row_faults").fetchone()
+    said = "; ".join(f"row {row_number}: {detail}" for row_number, detail in found)
+    if len(said) > _SHOWN_FAULTS:
+        said = said[:_SHOWN_FAULTS] + " ..."
+    connection.execute(
+        "insert into row_faults select row_number, ?, ?, ? from cleaned "
+        "where row_number not in (select row_number from row_faults)",
+        [
+            _FIRST_ORDINAL * 1000,
+            REFUSED_WITH_THE_REST,
+            f"a framework is taken whole, and this file has {count} fault{'s' if count > 1 else ''}: {said}",
+        ],
+    )
+
+
+def _fetch(
+    connection: duckdb.DuckDBPyConnection, contract: Contract, relation: str, extra: tuple[str, ...] = ()
+) -> list[Node]:
+    names = [*extra, *contract.names]
+    columns = [*extra, *(typed(column) for column in contract.columns)]
+    rows = connection.execute(f"select {', '.join(columns)} from {relation} order by all").fetchall()
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def tree_faults(nodes: list[Node]) -> list[TreeFault]:
+    """Everything that keeps the nodes of one index and edition from being one tree that can be computed.
+
+    Args:
+        nodes: typed rows with ``row_number``; codes are given. A code given twice is left to the rules about keys.
+
+    Returns:
+        the faults, each at the row it is named at; empty where the tree is sound.
+    """
+    faults: list[TreeFault] = []
+    by_code = {node["indicator_code"]: node for node in nodes}
+    children: dict[str, list[Node]] = defaultdict(list)
+    for node in nodes:
+        if node["parent_code"]:
+            children[node["parent_code"]].append(node)
+
+    def add(node: Node, detail: str) -> None:
+        faults.append(TreeFault(node["row_number"], BAD_TREE, detail))
+
+    roots = [node for node in nodes if not node["parent_code"]]
+    if not roots:
+        add(nodes[0], f"there is no root; one row is {ROOT} with an empty parent_code")
+    for node in roots:
+        if node["indicator_code"] != ROOT:
+            add(node, f"{node['indicator_code']} has no parent; only the root, {ROOT}, has none")
+    for node in nodes:
+        if node["indicator_code"] == ROOT and node["parent_code"]:
+            add(node, f"the root {ROOT} has the parent {node['parent_code']}; leave it empty")
+        elif node["parent_code"] and node["parent_code"] not in by_code:
+            add(node, f"{node['indicator_code']} has the unknown parent {node['parent_code']}")
+    depths, in_cycle = _depths(by_code)
+    for node in nodes:
+        code = node["indicator_code"]
+        is_leaf = code not in children
+        if code in in_cycle:
+            add(node, f"{code} is its own ancestor")
+        elif is_leaf and depths.get(code) not in (None, LEVELS_BELOW_ROOT):
+            add(
+                node,
+                f"{code} is a leaf {depths[code]} level{'s' if depths[code] != 1 else ''} below the root; leaves stand "
+                f"{LEVELS_BELOW_ROOT} below it (a shorter branch repeats a node as its own single child)",
+            )
+        elif not is_leaf and (depths.get(code) or 0) >= LEVELS_BELOW_ROOT:
+            add(node, f"{code} stands {depths[code]} levels below the root and has children; the tree is too deep")
+        for name in INNER_COLUMNS if is_leaf else LEAF_COLUMNS:
+            if node[name] is not None:
+                add(node, f"{code} is {'a leaf' if is_leaf else 'no leaf'} and has a {name}; leave it empty")
+        if is_leaf:
+            _check_norms(node, add)
+    return faults
+
+
+def _check_norms(node: Node, add) -> None:
+    normalisation = node["normalisation"] or _DEFAULTS["normalisation"]
+    for name in NORMS_NEEDED.get(normalisation, ()):
+        if node[name] is None:
+            add(node, f"{node['indicator_code']} is normalised by {normalisation} and lacks {name}")
+    low, high = node["norm_low"], node["norm_high"]
+    if normalisation in ("goalposts", "log_goalposts") and low is not None and high is not None:
+        if not low < high:
+            add(node, f"{node['indicator_code']} has norm_low {low:g} not below norm_high {high:g}")
+        elif normalisation == "log_goalposts" and low <= 0:
+            add(node, f"{node['indicator_code']} has norm_low {low:g}; logarithms need it above 0")
+    scale_low = _DEFAULTS["scale_low"] if node["scale_low"] is None else node["scale_low"]
+    scale_high = _DEFAULTS["scale_high"] if node["scale_high"] is None else node["scale_high"]
+    if normalisation != "z_score" and not scale_low < scale_high:
+        add(node, f"{node['indicator_code']} has scale_low {scale_low:g} not below scale_high {scale_high:g}")
+
+
+def _depths(by_code: dict[str, Node]) -> tuple[dict[str, int | None], set[str]]:
+    """How far each node stands below a root (None below an unknown parent), and the nodes on a cycle."""
+    depths: dict[str, int | None] = {}
+    in_cycle: set[str] = set()
+    for start in by_code:
+        path: list[str] = []
+        places: dict[str, int] = {}
+        code = start
+        while code not in depths and code not in places:
+            places[code] = len(path)
+            path.append(code)
+            parent = by_code[code]["parent_code"]
+            if not parent:
+                depths[code] = 0
+                path.pop()
+                break
+            if parent not in by_code:
+                depths[code] = None
+                path.pop()
+                code = parent
+                break
+            code = parent
+        if code in places and code not in depths:
+            in_cycle.update(path[places[code] :])
+            for member in path:
+                depths[member] = None
+            continue
+        depth = depths.get(code)
+        for member in reversed(path):
+            depth = None if depth is None else depth + 1
+            depths[member] = depth
+    return depths, in_cycle
+
+
+def _changes_of_a_used_tree(
+    connection: duckdb.DuckDBPyConnection, contract: Contract, index_code: str, edition: str, nodes: list[Node]
+) -> list[TreeFault]:
+    """What a file would change of the method of a framework that observations already rest on."""
+    (observation_count,) = connection.execute(
+        "select coalesce(sum(observation_count), 0) from used_editions where index_code = ? and edition = ?",
+        [index_code, edition],
+    ).fetchone()
+    if not observation_count:
+        return []
+    current = {
+        node["indicator_code"]: node
+        for node in _fetch(connection, contract, "known_frameworks")
+        if (node["index_code"], node["edition"]) == (index_code, edition)
+    }
+    given = {node["indicator_code"]: node for node in nodes}
+    first = nodes[0]["row_number"]
+    changes = [(first, f"{code} is gone") for code in current if code not in given]
+    for code, node in given.items():
+        before = current.get(code)
+        if before is None:
+            changes.append((node["row_number"], f"{code} is new"))
+            continue
+        changed = [name for name in METHOD_COLUMNS if _effective(before, name) != _effective(node, name)]
+        changes += [
+            (node["row_number"], f"{code} has {name} {_said(node[name])} instead of {_said(before[name])}")
+            for name in changed
+        ]
+    advice = f"index {index_code} edition {edition} is in use; land a changed tree as a new edition"
+    return [TreeFault(row_number, FRAMEWORK_IN_USE, f"{change}: {advice}") for row_number, change in changes]
+
+
+def _effective(node: Node, name: str) -> Any:
+    value = node[name]
+    return _DEFAULTS.get(name) if value is None else value
+
+
+def _said(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    return f"{value:g}" if isinstance(value, float) else str(value)

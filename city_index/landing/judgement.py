@@ -1,0 +1,387 @@
+"""Judging rows: which rows of a staged file keep their contract, and what is wrong with the others.
+
+Every rule is one SQL predicate over the whole file, so a file of millions of rows is judged in seconds. What belongs
+here: rules about single rows and about keys within a file. What a framework must be as a whole is ``frameworks``'s.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import duckdb
+
+from city_index.contracts import CITIES, LEAVES, Column, Contract
+from city_index.database import identifier, quoted
+from city_index.landing.staging import Staged
+
+MALFORMED_ROW = "malformed row"
+MISSING_KEY = "missing key"
+MISSING_VALUE = "missing value"
+NOT_A_NUMBER = "not a number"
+NOT_FINITE = "not finite"
+OUT_OF_RANGE = "out of range"
+BAD_DATE = "bad date"
+TEXT_TOO_LONG = "text too long"
+BAD_CHARACTER = "bad character"
+UNKNOWN_CODE = "unknown code"
+UNKNOWN_CITY = "unknown city"
+UNKNOWN_EDITION = "unknown edition"
+UNKNOWN_INDICATOR = "unknown indicator"
+NOT_A_LEAF = "not a leaf"
+AMBIGUOUS_KEY = "ambiguous key"
+REPEATED_ROW = "repeated row"
+
+# Reasons that lie not in the row but in what else has landed: such a row may be accepted later as it stands.
+REASONS_OUTSIDE_THE_ROW = (UNKNOWN_CITY, UNKNOWN_EDITION, UNKNOWN_INDICATOR, NOT_A_LEAF)
+
+# Numbers beyond this are not finite for us: their sums would not be.
+FINITE_BELOW = 1e300
+
+# White space of Latin and Chinese text, and marks without width.
+_SPACES = " \t\n\r\u00a0\u3000\ufeff\u200b"
+_FULL_WIDTH = "０１２３４５６７８９．－＋ｅＥ"
+_HALF_WIDTH = "0123456789.-+eE"
+_CONTROLS = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
+
+# How much of a value a message shows.
+_SHOWN = 60
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One thing that can be wrong with a row.
+
+    Attributes:
+        predicate: SQL that is true where it is.
+        reason: in few words, the same for the same fault.
+        detail: SQL that gives the reason with column and value.
+    """
+
+    predicate: str
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class RuleGroup:
+    """Rules that look at the same columns.
+
+    Attributes:
+        columns: all columns that the rules look at.
+        joins: joins to the known codes that they need.
+        rules: the rules.
+        probe: SQL over the columns alone that is true wherever a rule can be broken; where it is empty the rules
+            themselves are asked.
+    """
+
+    columns: tuple[str, ...]
+    joins: tuple[str, ...]
+    rules: tuple[Rule, ...]
+    probe: str = ""
+
+
+# Whether a column has few different values is told from its first rows.
+_PROBED_ROWS = 200_000
+_ROWS_PER_VALUE = 10
+
+
+def define_macros(connection: duckdb.DuckDBPyConnection) -> None:
+    """Define how text is read: ``clean_text``, ``as_number``, ``as_day``; and ``shown`` for messages."""
+    connection.execute(f"create or replace macro clean_text(x) as nullif(trim(x, {quoted(_SPACES)}), '')")
+    # DuckDB also reads 1_000 as a number; nobody else does.
+    connection.execute(
+        "create or replace macro as_number(x) as case when not contains(x, '_') then coalesce(try_cast(x as double), "
+        f"try_cast(translate(x, '{_FULL_WIDTH}', '{_HALF_WIDTH}') as double)) end"
+    )
+    connection.execute(
+        "create or replace macro as_day(x) as case when regexp_full_match(x, "
+        r"'\d{4}([-/])\d{1,2}[-/]\d{1,2}( 00:00:00(\.0+)?)?') "
+        "then try_cast(replace(split_part(x, ' ', 1), '/', '-') as date) end"
+    )
+    connection.execute(
+        f"create or replace macro shown(x) as '''' || left(x, {_SHOWN}) || "
+        f"case when length(x) > {_SHOWN} then '...' else '' end || ''''"
+    )
+
+
+def typed(column: Column) -> str:
+    """SQL of a column's typed value over the view ``cleaned``."""
+    name = identifier(column.name)
+    if column.data_type == "double":
+        return f"as_number({name})"
+    if column.data_type == "integer":
+        return f"try_cast(as_number({name}) as integer)"
+    return f"as_day({name})" if column.data_type == "date" else name
+
+
+def row_key(contract: Contract) -> str:
+    """SQL of a row's key as one text, as it was given."""
+    return "concat_ws('/', " + ", ".join(f"coalesce({identifier(name)}, '')" for name in contract.key) + ")"
+
+
+def judge(connection: duckdb.DuckDBPyConnection, contract: Contract, staged: Staged) -> None:
+    """Judge every row of a staged file.
+
+    Makes the view ``cleaned`` (the rows as text without white space around it) and the table ``row_faults``
+    (``row_number, ordinal, reason, detail``; one row per fault, the first fault of a row has the lowest ordinal). Reads
+    ``known_cities`` and ``known_nodes``.
+
+    Args:
+        connection: where the macros are defined and the known codes stand.
+        contract: of the file's kind.
+        staged: the file.
+    """
+    cleaned = ", ".join(f"clean_text({identifier(name)}) as {identifier(name)}" for name in contract.names)
+    connection.execute(f"create or replace temp view cleaned as select row_number, {cleaned} from ({staged.rows})")
+    connection.execute(
+        "create or replace temp table row_faults (row_number bigint, ordinal integer, reason varchar, detail varchar)"
+    )
+    groups = _rule_groups(contract)
+    ordinals = {rule: ordinal for ordinal, rule in enumerate((r for group in groups for r in group.rules), start=1)}
+    broken = [group for group in groups if _is_broken(connection, group)]
+    if broken:
+        # The predicates decide first, over all rows; only the rows they find are looked at for words.
+        joins = " ".join(dict.fromkeys(join for group in broken for join in group.joins))
+        rules = [rule for group in broken for rule in group.rules]
+        any_fault = " or ".join(f"({rule.predicate})" for rule in rules)
+        faults = ", ".join(
+            f"case when {rule.predicate} then {{'ordinal': {ordinals[rule]}, 'reason': {quoted(rule.reason)}, "
+            f"'detail': {rule.detail}}} end"
+            for rule in rules
+        )
+        connection.execute(
+            "insert into row_faults "
+            "select row_number, fault.ordinal as ordinal, fault.reason as reason, fault.detail as detail from ("
+            f" select row_number, unnest([{faults}]) as fault from cleaned {joins} where {any_fault}"
+            ") where fault is not null"
+        )
+    _judge_keys(connection, contract, last_ordinal=len(ordinals))
+    connection.execute(
+        f"insert into row_faults select row_number, 0, {quoted(MALFORMED_ROW)}, detail from ({staged.malformed})"
+    )
+
+
+def _rules_of_column(contract: Contract, column: Column) -> list[Rule]:
+    name = identifier(column.name)
+    said = quoted(column.name)
+    rules = []
+    if not column.nullable:
+        rules.append(
+            Rule(
+                f"{name} is null",
+                MISSING_KEY if column.name in contract.key else MISSING_VALUE,
+                quoted(f"{column.name} is empty"),
+            )
+        )
+    if column.is_number:
+        rules += _rules_of_number(column, f"as_number({name})", name, said)
+    elif column.data_type == "date":
+        rules.append(
+            Rule(
+                f"{name} is not null and as_day({name}) is null",
+                BAD_DATE,
+                f"{said} || ' ' || shown({name}) || ' is no day; write it as 2021-03-05'",
+            )
+        )
+    else:
+        rules.append(
+            Rule(
+                f"length({name}) > {column.max_length}",
+                TEXT_TOO_LONG,
+                f"{said} || ' has ' || length({name}) || ' characters; {column.max_length} are allowed'",
+            )
+        )
+        rules.append(
+            Rule(
+                f"regexp_matches({name}, {quoted(_CONTROLS)})",
+                BAD_CHARACTER,
+                quoted(f"{column.name} holds a control character"),
+            )
+        )
+        if column.accepted_values is not None:
+            accepted = ", ".join(quoted(value) for value in column.accepted_values)
+            rules.append(
+                Rule(
+                    f"{name} not in ({accepted})",
+                    UNKNOWN_CODE,
+                    f"{said} || ' ' || shown({name}) || "
+                    + quoted(f" is not one of: {', '.join(column.accepted_values)}"),
+                )
+            )
+    return rules
+
+
+def _rules_of_number(column: Column, number: str, name: str, said: str) -> list[Rule]:
+    given = f"{said} || ' ' || shown({name}) || "
+    finite = f"abs({number}) < {FINITE_BELOW}"
+    rules = [
+        Rule(f"{name} is not null and {number} is null", NOT_A_NUMBER, given + quoted(" is not a number")),
+        Rule(f"not ({finite})", NOT_FINITE, given + quoted(" is not a finite number")),
+    ]
+    if column.data_type == "integer":
+        rules.append(
+            Rule(
+                f"{finite} and {number} <> floor({number})",
+                NOT_A_NUMBER,
+                given + quoted(" is not a whole number"),
+            )
+        )
+    if column.lowest is not None and column.highest is not None:
+        rules.append(
+            Rule(
+                f"{finite} and {number} not between {column.lowest} and {column.highest}",
+                OUT_OF_RANGE,
+                given + quoted(f" does not lie in {column.lowest}..{column.highest}"),
+            )
+        )
+    if column.above is not None:
+        rules.append(
+            Rule(
+                f"{finite} and {number} <= {column.above}",
+                OUT_OF_RANGE,
+                given + quoted(f" is not above {column.above}"),
+            )
+        )
+    if column.accepted_values is not None:
+        accepted = ", ".join(str(value) for value in column.accepted_values)
+        rules.append(
+            Rule(
+                f"{finite} and {number} not in ({accepted})",
+                UNKNOWN_CODE,
+                given + quoted(f" is not one of: {accepted}"),
+            )
+        )
+    return rules
+
+
+def _rule_groups(contract: Contract) -> list[RuleGroup]:
+    """The rules of a contract in the order in which a row's reasons are given."""
+    groups = [RuleGroup((column.name,), (), tuple(_rules_of_column(contract, column))) for column in contract.columns]
+    for column in contract.columns:
+        name = identifier(column.name)
+        if column.refers_to == CITIES:
+            unknown = Rule(
+                f"cleaned.{name} is not null and known_city_code is null",
+                UNKNOWN_CITY,
+                f"'city_code ' || shown({name}) || ' is not known; land it in a cities file, then this row again'",
+            )
+            join = f"left join known_cities on cleaned.{name} = known_cities.known_city_code"
+            groups.append(RuleGroup((column.name,), (join,), (unknown,)))
+        elif column.refers_to == LEAVES:
+            groups.append(RuleGroup(("index_code", "edition", column.name), _LEAF_JOINS, _leaf_rules(name)))
+    for column in contract.columns:
+        if column.score_range is not None:
+            number = f"as_number({identifier(column.name)})"
+            low, high = column.score_range
+            outside = f"abs({number}) < {FINITE_BELOW} and {number} not between {low} and {high}"
+            rule = Rule(
+                f"node_normalisation = 'score' and {outside}",
+                OUT_OF_RANGE,
+                f"{quoted(column.name)} || ' ' || shown({identifier(column.name)}) || "
+                + quoted(f" is no score; scores lie in {low}..{high}"),
+            )
+            groups.append(RuleGroup((column.name,), _LEAF_JOINS, (rule,), probe=outside))
+    return groups
+
+
+_LEAF_JOINS = (
+    "left join known_editions on cleaned.index_code = known_editions.known_index_code"
+    " and cleaned.edition = known_editions.known_edition",
+    "left join known_nodes on cleaned.index_code = known_nodes.node_index_code"
+    " and cleaned.edition = known_nodes.node_edition"
+    " and cleaned.indicator_code = known_nodes.node_indicator_code",
+)
+
+
+def _leaf_rules(name: str) -> tuple[Rule, ...]:
+    return (
+        Rule(
+            "cleaned.index_code is not null and cleaned.edition is not null and known_edition is null",
+            UNKNOWN_EDITION,
+            "'there is no framework of index ' || shown(index_code) || ' edition ' || shown(edition) "
+            "|| '; land it in a frameworks file, then this row again'",
+        ),
+        Rule(
+            f"known_edition is not null and cleaned.{name} is not null and node_indicator_code is null",
+            UNKNOWN_INDICATOR,
+            f"'indicator_code ' || shown({name}) || ' is not in the framework of index ' || shown(index_code) "
+            "|| ' edition ' || shown(edition)",
+        ),
+        Rule(
+            "node_is_leaf = false",
+            NOT_A_LEAF,
+            f"'indicator_code ' || shown({name}) || ' is computed from others; only leaves are observed'",
+        ),
+    )
+
+
+def _is_broken(connection: duckdb.DuckDBPyConnection, group: RuleGroup) -> bool:
+    """Whether any row breaks a rule of a group.
+
+    Columns of few different values, such as codes, are judged once per value: that is what makes large files quick.
+    """
+    columns = ", ".join(identifier(name) for name in group.columns)
+    (values,) = connection.execute(
+        f"select count(distinct hash({columns})) from (select {columns} from cleaned limit {_PROBED_ROWS})"
+    ).fetchone()
+    distinct = values < _PROBED_ROWS / _ROWS_PER_VALUE
+    joins = "" if group.probe else " ".join(group.joins)
+    predicate = group.probe or " or ".join(f"({rule.predicate})" for rule in group.rules)
+    relation = "cleaned"
+    if distinct:
+        # A table of its own, for else the predicate would be pushed below the distinct and asked of every row.
+        connection.execute(f"create or replace temp table given as select distinct {columns} from cleaned")
+        relation = "given as cleaned"
+    return bool(
+        connection.execute(
+            f"select count(*) from (select 1 from {relation} {joins} where {predicate} limit 1)"
+        ).fetchone()[0]
+    )
+
+
+def _judge_keys(connection: duckdb.DuckDBPyConnection, contract: Contract, last_ordinal: int) -> None:
+    """Find keys given more than once: with different values all their rows are refused, of equal rows all but one."""
+    key = ", ".join(identifier(name) for name in contract.key)
+    complete = " and ".join(f"{identifier(name)} is not null" for name in contract.key)
+    # Hashes first: they are small, and nearly always all different. What they find is then compared itself.
+    connection.execute(
+        "create or replace temp table repeated_hashes as select key_hash from "
+        f"(select hash({key}) as key_hash from cleaned where {complete}) group by key_hash having count(*) > 1"
+    )
+    (found,) = connection.execute("select count(*) from repeated_hashes").fetchone()
+    if not found:
+        return
+    content = ", ".join(
+        # A number that reads as one is compared as a number: 5 and 5.0 are equal.
+        f"coalesce(cast({typed(column)} as varchar), {identifier(column.name)})"
+        for column in contract.columns
+        if column.name not in contract.key
+    )
+    connection.execute(
+        "create or replace temp table repeats as "
+        f"select row_number, row_number in (select row_number from row_faults) as is_faulty, {key}, "
+        f"list_value({content}) as content from cleaned "
+        f"where {complete} and hash({key}) in (select key_hash from repeated_hashes)"
+    )
+    connection.execute(
+        f"""
+        insert into row_faults
+        with keyed as (
+            select {key}, count(*) as row_count, count(distinct content) as content_count,
+                array_to_string(list_sort(list(row_number))[1:5], ', ')
+                || case when count(*) > 5 then ', ...' else '' end as row_numbers,
+                coalesce(min(case when not is_faulty then row_number end), min(row_number)) as kept_row
+            from repeats
+            group by {key}
+            having count(*) > 1
+        )
+        select repeats.row_number, {last_ordinal + 1},
+            case when content_count > 1 then {quoted(AMBIGUOUS_KEY)} else {quoted(REPEATED_ROW)} end,
+            case when content_count > 1
+                then 'rows ' || row_numbers || ' give the same key different values; keep one of them'
+                else 'row ' || kept_row || ' says the same' end
+        from repeats
+        inner join keyed using ({key})
+        where content_count > 1 or repeats.row_number <> kept_row
+        """
+    )

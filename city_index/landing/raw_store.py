@@ -1,0 +1,333 @@
+"""The store of landed batches: ``raw/``, ``quarantine/`` and the files as they arrived.
+
+A batch is committed by one rename: that of its file in ``raw/<kind>/``, which also carries the record of the batch in
+its Parquet metadata, so ``raw/`` alone says what was landed. Its quarantined rows are renamed into place before that,
+and are removed again by ``recover`` where the batch itself never came. Nothing in ``raw/`` is ever changed; many small
+files are merged into one that holds the same rows and records.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import duckdb
+
+from city_index.contracts import KINDS, batch_columns, contracts
+from city_index.database import connect, file_pattern, identifier, quoted
+from city_index.durability import sync
+from city_index.errors import CityIndexError
+from city_index.landing.door import RefusedFile
+from city_index.settings import Settings
+
+# The key of the batches' records in the metadata of a file of raw/.
+METADATA_KEY = "city_index_batches"
+
+_PARQUET_OPTIONS = "format parquet, compression zstd"
+
+# This many files of one kind are merged into one, unless they are large.
+COMPACT_FROM = 64
+_SMALL_BYTES = 128 << 20
+
+
+@dataclass(frozen=True)
+class BatchRecord:
+    """What is known of a batch.
+
+    Attributes:
+        batch_id: unique in a home; batches sort by it in the order in which they were landed.
+        batch_number: counts the batches of a home from 1.
+        kind: kind of its file.
+        file_name: name of its file.
+        file_sha256: of the file's bytes.
+        received_at_utc: when it was landed, ISO 8601.
+        received_count: rows of the file; of a retry, the rows that it accepted.
+        accepted_count: rows accepted.
+        quarantined_count: rows refused.
+        retry_of: the batch whose quarantined rows were tried again; None for a file.
+    """
+
+    batch_id: str
+    batch_number: int
+    kind: str
+    file_name: str
+    file_sha256: str
+    received_at_utc: str
+    received_count: int
+    accepted_count: int
+    quarantined_count: int
+    retry_of: str | None = None
+
+
+@dataclass(frozen=True)
+class PreparedBatch:
+    """A batch that is written and not yet committed.
+
+    Attributes:
+        record: what is known of it.
+        accepted: the file with its accepted rows.
+        quarantined: the file with its refused rows; None where there are none.
+    """
+
+    record: BatchRecord
+    accepted: Path
+    quarantined: Path | None
+
+
+class RawStore:
+    """The batches of a home. Call ``recover`` first, under the rebuild lock."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._records: list[BatchRecord] | None = None
+
+    def files(self, kind: str) -> list[Path]:
+        """The files of accepted rows of a kind, oldest batch first."""
+        return sorted((self._settings.raw / kind).glob("*.parquet"))
+
+    def quarantine_files(self, kind: str) -> list[Path]:
+        """The files of refused rows of a kind, oldest batch first."""
+        return sorted((self._settings.quarantine / kind).glob("*.parquet"))
+
+    def records(self) -> list[BatchRecord]:
+        """All batches in the order in which they were landed.
+
+        Raises:
+            CityIndexError: a file of raw/ cannot be read; the message names it.
+        """
+        if self._records is None:
+            found = read_records([path for kind in KINDS for path in self.files(kind)])
+            self._records = sorted(
+                (record for records in found.values() for record in records), key=lambda record: record.batch_number
+            )
+        return self._records
+
+    def recover(self) -> None:
+        """Make the folders, and remove what a killed landing or merging left behind."""
+        shutil.rmtree(self._settings.landing_work, ignore_errors=True)
+        for folder in (self._settings.landing, self._settings.raw, self._settings.quarantine):
+            for kind in KINDS:
+                if not (folder / kind).is_symlink():  # the landing folder may hold anything
+                    (folder / kind).mkdir(parents=True, exist_ok=True)
+        for kind in KINDS:
+            records = read_records(self.files(kind))
+            batches = {path: {record.batch_id for record in found} for path, found in records.items()}
+            for path, batch_ids in batches.items():
+                # Batches that all stand in a larger file too: merging was cut short before it removed this one.
+                if any(batch_ids < others for others in batches.values()):
+                    path.unlink()
+            committed = {path.name for path in self.files(kind)}
+            for path in self.quarantine_files(kind):
+                if path.name not in committed:
+                    path.unlink()
+        self._records = None
+
+    def commit(self, prepared: PreparedBatch) -> None:
+        """Commit a batch, durably and in one step."""
+        kind, name = prepared.record.kind, f"{prepared.record.batch_id}.parquet"
+        if prepared.quarantined is not None:
+            _place(prepared.quarantined, self._settings.quarantine / kind / name)
+        _place(prepared.accepted, self._settings.raw / kind / name)
+        self._records = None
+
+    def archive(self, record: BatchRecord, path: Path) -> str | None:
+        """Move a landed file out of the landing folder; gives why that was not possible, where it was not."""
+        folder = self._settings.archive / record.kind / (record.retry_of or record.batch_id)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if (folder / path.name).exists():
+                path.unlink()  # the same bytes lie there already
+            else:
+                shutil.move(path, folder / path.name)
+        except OSError as error:
+            return error.strerror or type(error).__name__
+        return None
+
+    def merge_small_files(self) -> dict[str, int]:
+        """Where many small files of a kind have piled up, merge them into one; gives how many, by kind."""
+        merged = {}
+        for kind in KINDS:
+            small = [path for path in self.files(kind) if path.stat().st_size < _SMALL_BYTES]
+            if len(small) >= COMPACT_FROM:
+                self._merge(kind, small)
+                merged[kind] = len(small)
+        self._records = None
+        return merged
+
+    def _merge(self, kind: str, files: list[Path]) -> None:
+        found = read_records(files).values()
+        records = sorted((record for each in found for record in each), key=lambda record: record.batch_number)
+        name = f"{records[0].batch_number:06d}-{records[-1].batch_number:06d}-merged.parquet"
+        work = self._settings.landing_work
+        work.mkdir(parents=True, exist_ok=True)
+        accepted, quarantined = work / f"accepted-{name}", work / f"quarantined-{name}"
+        refused = [path for path in self.quarantine_files(kind) if path.name in {small.name for small in files}]
+        with connect() as connection:
+            _copy(connection, _union(files), accepted, records)
+            _require_equal_rows(connection, files, accepted)
+            if refused:
+                _copy(connection, _union(refused), quarantined, None)
+                _require_equal_rows(connection, refused, quarantined)
+        if refused:
+            _place(quarantined, self._settings.quarantine / kind / name)
+        _place(accepted, self._settings.raw / kind / name)
+        for path in [*files, *refused]:
+            path.unlink()
+
+    def write_refused_files(self, refused: Iterable[RefusedFile]) -> None:
+        """Write down which files the last look into the landing folder refused."""
+        target = self._settings.quarantine / "refused_files.parquet"
+        files = {file.name: file for file in refused}
+        rows = [
+            (file.name, file.file_name, file.kind, file.reason, file.detail)
+            for file in sorted(files.values(), key=lambda file: file.name)
+        ]
+        if not rows:
+            target.unlink(missing_ok=True)
+            return
+        temporary = self._settings.quarantine / ".refused_files.parquet.tmp"
+        with connect() as connection:
+            connection.execute(
+                "create table refused_files "
+                "(name varchar, file_name varchar, kind varchar, reason varchar, detail varchar)"
+            )
+            connection.executemany("insert into refused_files values (?, ?, ?, ?, ?)", rows)
+            connection.execute(f"copy refused_files to {quoted(temporary)} ({_PARQUET_OPTIONS})")
+        _place(temporary, target)
+
+    def refused_files(self) -> list[RefusedFile]:
+        """The files that the last look into the landing folder refused."""
+        path = self._settings.quarantine / "refused_files.parquet"
+        if not path.is_file():
+            return []
+        with connect() as connection:
+            rows = connection.execute(
+                f"select name, kind, reason, detail from read_parquet({file_pattern(path)}) order by all"
+            ).fetchall()
+        return [RefusedFile(*row) for row in rows]
+
+
+_MERGED_SUFFIX = "-merged.parquet"
+
+
+def _union(files: list[Path]) -> str:
+    patterns = ", ".join(file_pattern(path) for path in files)
+    return f"select * from read_parquet([{patterns}], union_by_name=true, hive_partitioning=false)"
+
+
+def _require_equal_rows(connection: duckdb.DuckDBPyConnection, files: list[Path], merged: Path) -> None:
+    counted = "select count(*), bit_xor(hash(rows)) from ({}) as rows"
+    before, after = (connection.execute(counted.format(_union(paths))).fetchone() for paths in (files, [merged]))
+    if before != after:
+        raise CityIndexError(
+            f"merging {len(files)} files of {files[0].parent} lost or changed rows; nothing was merged"
+        )
+
+
+def _copy(connection: duckdb.DuckDBPyConnection, query: str, target: Path, records: list[BatchRecord] | None) -> int:
+    metadata = ""
+    if records is not None:
+        text = json.dumps([asdict(record) for record in records], ensure_ascii=False)
+        metadata = f", kv_metadata {{{METADATA_KEY}: {quoted(text)}}}"
+    return connection.execute(f"copy ({query}) to {quoted(target)} ({_PARQUET_OPTIONS}{metadata})").fetchone()[0]
+
+
+def read_records(paths: list[Path]) -> dict[Path, list[BatchRecord]]:
+    """The records of the batches in each of the given files of raw/.
+
+    Raises:
+        CityIndexError: a file has none that can be read; the message names it.
+    """
+    if not paths:
+        return {}
+    with connect() as connection:
+        try:
+            found = _metadata(connection, paths)
+        except duckdb.Error:
+            found = {}
+            for path in paths:  # one by one, to name the one that cannot be read
+                try:
+                    found |= _metadata(connection, [path])
+                except duckdb.Error as error:
+                    raise _unreadable(path, error) from None
+    records = {}
+    for path in paths:
+        try:
+            records[path] = [BatchRecord(**record) for record in json.loads(found[str(path)])]
+        except (KeyError, ValueError, TypeError) as error:
+            raise _unreadable(path, error) from None
+    return records
+
+
+def _metadata(connection: duckdb.DuckDBPyConnection, paths: list[Path]) -> dict[str, str]:
+    patterns = ", ".join(file_pattern(path) for path in paths)
+    rows = connection.execute(
+        f"select file_name, decode(value) from parquet_kv_metadata([{patterns}]) where decode(key) = ?", [METADATA_KEY]
+    ).fetchall()
+    return dict(rows)
+
+
+def _unreadable(path: Path, error: Exception) -> CityIndexError:
+    said = " ".join(str(error).split())[:200]
+    return CityIndexError(f"{path} cannot be read as a landed batch ({said}); restore it, or move it away")
+
+
+def write_batch(
+    connection: duckdb.DuckDBPyConnection,
+    record: BatchRecord,
+    accepted_rows: str,
+    quarantined_rows: str | None,
+    folder: Path,
+) -> PreparedBatch:
+    """Write a batch into a folder of its own, to be committed later.
+
+    Args:
+        connection: where the queries are run.
+        record: what is known of the batch, with the counts that the queries must give.
+        accepted_rows: SQL of the accepted rows: the contract's columns, typed, and ``row_number``.
+        quarantined_rows: SQL of the refused rows; None where there are none.
+        folder: an existing folder.
+
+    Raises:
+        CityIndexError: the queries give other counts; a row would be lost.
+    """
+    names = ", ".join(identifier(name) for name in contracts()[record.kind].names)
+    given = {
+        "batch_id": quoted(record.batch_id),
+        "batch_number": f"cast({record.batch_number} as integer)",
+        "file_name": quoted(record.file_name),
+        "file_sha256": quoted(record.file_sha256),
+        "row_number": "cast(row_number as bigint)",
+        "received_at_utc": f"timestamp {quoted(record.received_at_utc)}",
+    }
+    batch = ", ".join(f"{given[name]} as {name}" for name in batch_columns())
+    accepted = folder / "accepted.parquet"
+    accepted_count = _copy(connection, f"select {names}, {batch} from ({accepted_rows})", accepted, [record])
+    quarantined, quarantined_count = None, 0
+    if quarantined_rows is not None:
+        quarantined = folder / "quarantined.parquet"
+        quarantined_count = _copy(
+            connection,
+            f"select {quoted(record.kind)} as kind, {batch}, * exclude (row_number) from ({quarantined_rows})",
+            quarantined,
+            None,
+        )
+    if (accepted_count, quarantined_count) != (record.accepted_count, record.quarantined_count):
+        raise CityIndexError(
+            f"{record.file_name}: {accepted_count} rows accepted and {quarantined_count} quarantined instead of "
+            f"{record.accepted_count} and {record.quarantined_count}; nothing was landed"
+        )
+    return PreparedBatch(record, accepted, quarantined)
+
+
+def _place(source: Path, target: Path) -> None:
+    """Make a file durable and move it to where it belongs, in one step."""
+    sync(source)
+    os.replace(source, target)
+    with suppress(OSError):
+        sync(target.parent)

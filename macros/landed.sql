@@ -1,0 +1,102 @@
+{#- What has landed beside the seeds, and which of several versions of a row counts. -#}
+
+{#- Make the relations that the source `landed` names. -#}
+{% macro create_landed_sources() %}
+    {%- if execute -%}
+        {{ return(adapter.dispatch('create_landed_sources')()) }}
+    {%- endif -%}
+{% endmacro %}
+
+{#- All versions of the rows of a kind: the shipped ones, which count as batch 0, and the landed ones. -#}
+{% macro all_versions(seed, landed, columns) -%}
+with
+
+seeds as (
+
+    select * from {{ seed }}
+
+),
+
+landed as (
+
+    select * from {{ landed }}
+
+),
+
+final as (
+
+    select
+        {%- for column in columns %}
+        {{ column }},
+        {%- endfor %}
+        '{{ var("seed_batch_id") }}' as batch_id,
+        0 as batch_number,
+        'seeds' as file_name,
+        cast(null as timestamp) as received_at_utc
+    from seeds
+    union all
+    select
+        {%- for column in columns %}
+        {{ column }},
+        {%- endfor %}
+        batch_id,
+        batch_number,
+        file_name,
+        received_at_utc
+    from landed
+
+)
+
+select * from final
+{%- endmacro %}
+
+{#- The version of each row that counts: that of the latest batch which gives its key. A batch gives a key once. -#}
+{% macro current_version(versions, key) -%}
+    (
+        select * from (
+            select
+                *,
+                row_number() over (partition by {{ key | join(', ') }} order by batch_number desc) as version_age
+            from {{ versions }}
+        ) as aged
+        where version_age = 1
+    )
+{%- endmacro %}
+
+{#- What later versions of a row changed: one row per changed field. Numbers and text are kept apart. -#}
+{% macro corrections(kind, versions, key, index_key, numbers, texts) -%}
+    {%- for field in numbers + texts %}
+    select
+        '{{ kind }}' as kind,
+        {{ row_key(key) }} as row_key,
+        '{{ field }}' as field_name,
+        {%- for column in ['index_code', 'edition', 'city_code', 'indicator_code'] %}
+        {{ column if column in index_key else 'cast(null as string)' }} as {{ column }},
+        {%- endfor %}
+        {%- if field in numbers %}
+        cast(lag({{ field }}) over (partition by {{ key | join(', ') }} order by batch_number) as double) as old_value,
+        cast({{ field }} as double) as new_value,
+        cast(null as string) as old_text,
+        cast(null as string) as new_text,
+        {%- else %}
+        cast(null as double) as old_value,
+        cast(null as double) as new_value,
+        lag(cast({{ field }} as string)) over (partition by {{ key | join(', ') }} order by batch_number) as old_text,
+        cast({{ field }} as string) as new_text,
+        {%- endif %}
+        lag(batch_id) over (partition by {{ key | join(', ') }} order by batch_number) as old_batch_id,
+        batch_id as new_batch_id,
+        lag(file_name) over (partition by {{ key | join(', ') }} order by batch_number) as old_file_name,
+        file_name as new_file_name,
+        received_at_utc as corrected_at_utc
+    from {{ versions }}
+    {{- "\n    union all" if not loop.last }}
+    {%- endfor %}
+{%- endmacro %}
+
+{#- The key of a row as one text, as it is written in the quarantine. -#}
+{% macro row_key(key) -%}
+    {%- for column in key -%}
+        coalesce(cast({{ column }} as string), ''){{ " || '/' || " if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
