@@ -172,7 +172,7 @@ def tree_faults(nodes: list[Node]) -> list[TreeFault]:
             add(node, f"{code} stands {depths[code]} levels below the root and has children; the tree is too deep")
         for name in INNER_COLUMNS if is_leaf else LEAF_COLUMNS:
             if node[name] is not None:
-                add(node, f"{code} is {'a leaf' if is_leaf else 'no leaf'} and has a {name}; leave it empty")
+                add(node, f"{code} is {'a leaf' if is_leaf else 'no leaf'} and gives {name}; leave it empty")
         if is_leaf:
             _check_norms(node, add)
     return faults

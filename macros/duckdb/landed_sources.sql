@@ -2,8 +2,7 @@
     empty where nothing has landed. Runs before every build, so that plain dbt reads what city-index reads. -#}
 {% macro duckdb__create_landed_sources() %}
     {%- set home = env_var('CITY_INDEX_HOME', 'var') -%}
-    {#- DuckDB takes paths as patterns. -#}
-    {%- set pattern = home | replace('[', '[[]') | replace('*', '[*]') | replace('?', '[?]') | replace("'", "''") -%}
+    {%- set pattern = duckdb_path(home) | trim -%}
     {%- set files = {
         'quarantine': pattern ~ '/quarantine/*/*.parquet',
         'refused_files': pattern ~ '/quarantine/refused_files.parquet',
