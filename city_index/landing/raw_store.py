@@ -156,6 +156,7 @@ class RawStore:
             if len(small) >= COMPACT_FROM:
                 self._merge(kind, small)
                 merged[kind] = len(small)
+        shutil.rmtree(self._settings.landing_work, ignore_errors=True)
         self._records = None
         return merged
 
