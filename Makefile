@@ -49,8 +49,9 @@ dev: setup ## dagster dev on 127.0.0.1:3000, with its history kept
 	{ [ -e "$$DAGSTER_HOME/dagster.yaml" ] || cp dagster.yaml "$$DAGSTER_HOME/"; } && \
 	exec $(RUN) -m dagster dev --host 127.0.0.1 --port 3000
 
-bench: setup ## time the nightly job against a bare dbt build, as a ratio
+bench: setup ## time the nightly job against dbt and landing against DuckDB, as ratios
 	@$(RUN) -m benchmarks.nightly_over_dbt
+	@$(RUN) -m benchmarks.landing_over_duckdb
 
 lock: ## renew requirements.lock (needs uv); names no index host
 	uv pip compile --universal --python-version 3.11 --extra dev --generate-hashes --no-emit-index-url --no-header \

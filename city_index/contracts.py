@@ -128,3 +128,32 @@ def _contract(table: dict[str, Any]) -> Contract:
         key=tuple(table["config"]["meta"]["key"]),
         columns=tuple(columns),
     )
+
+
+def markdown_table(contract: Contract) -> str:
+    """A contract as the table that ``docs/landing.md`` shows."""
+    lines = ["| Column | Type | Holds | Rules |", "|---|---|---|---|"]
+    for column in contract.columns:
+        name = f"**{column.name}**" if column.name in contract.key else column.name
+        lines.append(f"| {name} | {column.data_type} | {column.description} | {_rules_in_words(column)} |")
+    return "\n".join(lines)
+
+
+def _rules_in_words(column: Column) -> str:
+    rules = ["column required" if column.required else "column optional"]
+    if not column.nullable:
+        rules.append("never empty")
+    if column.max_length is not None:
+        rules.append(f"at most {column.max_length} characters")
+    if column.lowest is not None:
+        rules.append(f"{column.lowest:g} to {column.highest:g}")
+    if column.above is not None:
+        rules.append(f"above {column.above:g}")
+    if column.score_range is not None:
+        low, high = column.score_range
+        rules.append(f"{low:g} to {high:g} where the indicator is normalised by score")
+    if column.accepted_values is not None:
+        rules.append("one of " + ", ".join(f"`{value}`" for value in column.accepted_values))
+    if column.refers_to is not None:
+        rules.append({CITIES: "a known city", LEAVES: "a leaf of the edition's framework"}[column.refers_to])
+    return "; ".join(rules)

@@ -2,7 +2,11 @@ with
 
 observations as (
 
-    select * from {{ current_version(ref('stg_observation_versions'), ['index_code', 'edition', 'city_code', 'indicator_code']) }} as current_versions
+    select *
+    from {{ current_version(
+        ref('stg_observation_versions'),
+        ['index_code', 'edition', 'city_code', 'indicator_code']
+    ) }} as current_versions
 
 ),
 

@@ -2,7 +2,11 @@ with
 
 statistics as (
 
-    select * from {{ current_version(ref('stg_statistic_versions'), ['city_code', 'year', 'statistic_code']) }} as current_versions
+    select *
+    from {{ current_version(
+        ref('stg_statistic_versions'),
+        ['city_code', 'year', 'statistic_code']
+    ) }} as current_versions
 
 ),
 

@@ -12,13 +12,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
+import duckdb
 import pytest
+from landing_files import CITIES, FRAMEWORK, OBSERVATIONS, make_door
 from support import Published, city_index, copy_home
 
+from city_index.contracts import KINDS
 from city_index.gates.registry import BATCHES
 from city_index.notify import post_failure
 from city_index.settings import PROJECT_DIRECTORY, Settings
 from orchestration.definitions import build_definitions
+from orchestration.defs.landing.sensor import landing_sensor
+from orchestration.defs.nightly.jobs import nightly_job
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +45,7 @@ def test_every_dbt_node_is_an_asset_in_the_group_of_its_layer(definitions: dg.De
     for key in graph.get_all_asset_keys():
         groups.setdefault(graph.get(key).group_name, set()).add(key.path[-1])
     layers = {"staging", "intermediate", "marts", "reconciliation", "reports"}
-    assert set(groups) == layers | {"inputs", "seeds", "published"}
+    assert set(groups) == layers | {"landing", "inputs", "seeds", "published"}
     for group, folder, pattern in (
         ("seeds", "seeds", "*.csv"),
         ("staging", "models/staging", "*.sql"),
@@ -50,6 +55,7 @@ def test_every_dbt_node_is_an_asset_in_the_group_of_its_layer(definitions: dg.De
         ("reports", "models/reports", "*.sql"),
     ):
         assert groups[group] == {path.stem for path in (PROJECT_DIRECTORY / folder).glob(pattern)}
+    assert groups["landing"] == {*KINDS, "retried_observations", "batches", "rows", "refused_files"}
     assert groups["inputs"] == {"raw_inputs"}
     assert groups["published"] == {"published_release"}
 
@@ -182,7 +188,7 @@ def test_a_failing_gate_stops_everything_downstream_and_is_posted(
     assert not result["success"]
     assert result["failed"] == ["raw_inputs"]
     assert result["failed_checks"] == ["observed_scores_lie_on_their_scale"]
-    assert result["materialised"] == ["raw_inputs"]
+    assert [key for key in result["materialised"] if "/" not in key] == ["raw_inputs"]
     assert not list((tmp_path / "home" / "published").iterdir())
     (message,) = received
     assert "step raw_inputs" in message["text"]
@@ -217,6 +223,99 @@ def test_publishing_alone_trusts_no_build_that_was_not_audited(published: Publis
     assert first.startswith("GateRefused there is no build")
     assert "the raw gate has not run" in second
     assert "dbt ended before it wrote its results" in third
+
+
+_LAND_AND_BACKFILL = """
+import json, os
+from pathlib import Path
+import dagster as dg
+from city_index.settings import Settings
+from orchestration.definitions import build_definitions
+settings = Settings.from_environment()
+definitions = build_definitions(settings)
+instance = dg.DagsterInstance.ephemeral()
+def run(name, **options):
+    result = definitions.resolve_job_def(name).execute_in_process(instance=instance, raise_on_error=True, **options)
+    batches = [
+        {"asset": m.asset_key.to_user_string()} | {name: value.value for name, value in m.metadata.items()}
+        for m in (e.step_materialization_data.materialization for e in result.all_events
+                  if e.event_type_value == "ASSET_MATERIALIZATION")
+        if "batch_id" in m.metadata
+    ]
+    checks = {e.check_name: e.metadata["status"].value for e in result.get_asset_check_evaluations()
+              if e.check_name.startswith("landed_")}
+    print("RESULT " + json.dumps({"batches": batches, "checks": checks,
+        "partitions": instance.get_dynamic_partitions("editions")}))
+run("nightly")
+folder = settings.landing / "cities"
+(folder / "more.csv").write_text("city_code,name_zh,name_en\\nLIE,列,Liechtenstein\\n", encoding="utf-8")
+run("nightly")
+run("backfill_edition", partition_key="wellbeing/2024")
+"""
+
+
+def test_batches_are_events_with_counts_reasons_and_a_sample_and_an_edition_can_be_backfilled(tmp_path: Path) -> None:
+    door = make_door(tmp_path / "home")
+    door.drop("cities", "countries.csv", CITIES)
+    door.drop("frameworks", "tree.csv", FRAMEWORK)
+    door.drop("observations", "o.csv", OBSERVATIONS + "wellbeing,2024,AUT,lifespan,5\nwellbeing,2024,LIE,lifespan,7\n")
+    done = subprocess.run(
+        [sys.executable, "-c", _LAND_AND_BACKFILL],
+        cwd=PROJECT_DIRECTORY,
+        env={**os.environ, "CITY_INDEX_HOME": str(tmp_path / "home"), "PYTHONPATH": str(PROJECT_DIRECTORY)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    first, second, backfill = (
+        json.loads(line.removeprefix("RESULT ")) for line in done.stdout.splitlines() if line.startswith("RESULT ")
+    )
+    assert [batch["asset"] for batch in first["batches"]] == ["raw/cities", "raw/frameworks", "raw/observations"]
+    landed = first["batches"][-1]
+    assert (landed["received"], landed["accepted"], landed["quarantined"]) == (2, 1, 1)
+    assert landed["reasons"] == {"unknown city": 1}
+    assert "| 3 | unknown city | city_code 'LIE' is not known" in landed["sample"]
+    assert first["partitions"] == ["medical_digital/2020", "wellbeing/2024"]
+    assert first["checks"]["landed_observations_lose_no_row"] == "passed"
+    assert first["checks"]["landed_statistics_lose_no_row"] == "skipped"
+    assert [batch["asset"] for batch in second["batches"]] == ["raw/cities"]
+    (retried,) = backfill["batches"]
+    assert retried["retry_of"] == landed["batch_id"] and retried["accepted"] == 1
+    assert door.raw("observations", "city_code, value") == [("AUT", 5.0), ("LIE", 7.0)]
+    with duckdb.connect(str(door.settings.published_database), read_only=True) as connection:
+        query = "select city_code from fct_city_scores where index_code = 'wellbeing' order by total_rank"
+        assert connection.execute(query).fetchall() == [("LIE",), ("AUT",)]
+
+
+def test_the_landing_sensor_starts_the_job_once_for_files_that_have_come_to_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CITY_INDEX_HOME", str(tmp_path))
+    door = make_door(tmp_path)
+    sensor = landing_sensor(nightly_job())
+    assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
+    instance = dg.DagsterInstance.ephemeral()
+
+    def tick(cursor: str | None) -> tuple[list[str], str | None]:
+        with dg.build_sensor_context(instance=instance, cursor=cursor) as context:
+            data = sensor.evaluate_tick(context)
+        return [request.run_key for request in data.run_requests], data.cursor
+
+    assert tick(None)[0] == []
+    path = door.drop("cities", "c.csv", CITIES)
+    requests, cursor = tick(None)
+    assert requests == []
+    path.write_text(CITIES + "DEU,德国,Germany\n", encoding="utf-8")
+    requests, cursor = tick(cursor)
+    assert requests == [], "the file has changed since the last look"
+    first, cursor = tick(cursor)
+    assert len(first) == 1
+    again, cursor = tick(cursor)
+    assert again == first, "the same state asks for the same run, which Dagster starts once"
+    path.unlink()
+    requests, cursor = tick(cursor)
+    assert requests == [] and cursor == ""
 
 
 _PARTIAL_RUN = """

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import click
 import pytest
+import yaml
 
 from city_index.cli import city_index as command_line
+from city_index.contracts import contracts, markdown_table
 from city_index.settings import PROJECT_DIRECTORY
 
 DOCUMENTS = sorted([*PROJECT_DIRECTORY.glob("*.md"), *(PROJECT_DIRECTORY / "docs").rglob("*.md")])
@@ -55,7 +57,7 @@ def test_make_targets_named_in_documents_exist() -> None:
 def test_commands_named_in_documents_exist() -> None:
     context = click.Context(command_line)
     known = set(command_line.list_commands(context))
-    assert {"run", "status", "releases", "rollback", "verify", "doctor"} <= known
+    assert {"run", "ingest", "status", "releases", "rollback", "verify", "doctor"} <= known
     for document in DOCUMENTS:
         named = set(re.findall(r"(?:`|bin/)city-index (?:--debug )?([a-z]+)", document.read_text(encoding="utf-8")))
         assert named <= known, document
@@ -65,6 +67,21 @@ def test_every_setting_is_documented() -> None:
     used = set(re.findall(r"CITY_INDEX_[A-Z_]+", read("city_index/settings.py")))
     documented = set(re.findall(r"^\| `(CITY_INDEX_[A-Z_]+)` ", read("docs/operations.md"), flags=re.MULTILINE))
     assert used == documented
+
+
+def test_the_landing_page_shows_the_contracts_as_they_are() -> None:
+    page = read("docs/landing.md")
+    for kind, contract in contracts().items():
+        assert f"### {kind}\n{contract.description}\n\n{markdown_table(contract)}\n" in page, markdown_table(contract)
+
+
+def test_seeds_have_the_types_of_the_landing_contract() -> None:
+    """Shipped and landed rows of a kind are versions of the same rows."""
+    declared = yaml.safe_load(read("seeds/seeds.yml"))["seeds"]
+    types = {seed["name"]: seed["config"]["column_types"] for seed in declared}
+    for kind, contract in contracts().items():
+        found = {name: data_type for name, data_type in types[kind].items() if name in contract.names}
+        assert found == {column.name: column.data_type for column in contract.columns}, kind
 
 
 def test_only_the_settings_read_the_environment() -> None:

@@ -1,0 +1,261 @@
+"""What lands reaches the published tables beside the report's index, and leaves that as it was."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+from landing_files import CITIES, FRAMEWORK, OBSERVATIONS
+from support import Published, city_index, copy_home, copy_project
+
+from city_index.settings import PROJECT_DIRECTORY
+
+pytestmark = pytest.mark.slow
+
+TABLES_OF_AN_INDEX = (
+    "dim_editions",
+    "dim_indicators",
+    "fct_indicator_scores",
+    "fct_city_scores",
+    "fct_tier_scores",
+    "fct_cluster_scores",
+    "fct_city_highlights",
+    "rpt_city_index",
+)
+
+
+def rows(database: Path, query: str) -> list[tuple]:
+    with duckdb.connect(str(database), read_only=True) as connection:
+        return connection.execute(query).fetchall()
+
+
+def of_2020(database: Path) -> dict[str, list[tuple]]:
+    """Everything that is published of the report's index of 2020."""
+    query = "select * from {} where index_code = 'medical_digital' and edition = '2020' order by all"
+    return {table: rows(database, query.format(table)) for table in TABLES_OF_AN_INDEX}
+
+
+@pytest.fixture(scope="module")
+def landed(tmp_path_factory: pytest.TempPathFactory, published: Published):
+    """A published home into which a foreign index was landed, with mistakes, and then corrections."""
+    home = copy_home(published.home, tmp_path_factory.mktemp("landed") / "it's a home")
+    files = tmp_path_factory.mktemp("files of an analyst")
+
+    def write(name: str, text: str) -> str:
+        (files / name).write_text(text, encoding="utf-8")
+        return str(files / name)
+
+    first = [
+        write("it's countries.csv", CITIES),
+        write("tree.csv", FRAMEWORK),
+        write(
+            "values.csv",
+            OBSERVATIONS + "wellbeing,2024,AUT,lifespan,80\nwellbeing,2024,AUT,doctors,6O\n"
+            "wellbeing,2024,CHE,lifespan,90\nwellbeing,2024,LIE,lifespan,70\nwellbeing,2024,CHE,doctors,120\n",
+        ),
+        write("gdp.csv", "city_code,year,statistic_code,value,unit\nAUT,2023,gdp,4700,100m_eur\n"),
+    ]
+    ingested = city_index("ingest", *first, home=home)
+    assert ingested.returncode == 0, ingested.stderr
+    (home / "landing" / "observations" / "extra.csv").write_text("foo,value\n1,2\n", encoding="utf-8")
+    one = city_index("run", home=home)
+    assert one.returncode == 0, one.stderr
+    status = city_index("status", home=home)
+    (home / "landing" / "observations" / "extra.csv").unlink()
+    corrected = write(
+        "corrected.csv", OBSERVATIONS + "wellbeing,2024,AUT,doctors,60\nwellbeing,2024,AUT,lifespan,85.5\n"
+    )
+    assert city_index("ingest", corrected, home=home).returncode == 0
+    two = city_index("run", home=home)
+    assert two.returncode == 0, two.stderr
+    return home, one, status, two
+
+
+def test_a_foreign_index_stands_beside_the_reports(landed, published: Published) -> None:
+    home, *_runs = landed
+    database = home / "published" / "city_index.duckdb"
+    assert of_2020(database) == of_2020(published.database)
+    # Weights 3 and 1; what is missing drops out: AUT (3 * 85.5 + 60) / 4, CHE 90 alone.
+    assert rows(
+        database,
+        "select city_code, total_score, total_rank, tier_code, status, provenance from fct_city_scores "
+        "where index_code = 'wellbeing' and edition = '2024' order by total_rank",
+    ) == [
+        ("CHE", 90.0, 1, None, "partial", "observed"),
+        ("AUT", 79.125, 2, None, "complete", "observed"),
+    ]
+    assert rows(database, "select title_en from dim_editions where index_code = 'wellbeing'") == [("Well-being",)]
+
+
+def test_the_run_says_what_landed_and_what_did_not(landed) -> None:
+    _home, one, status, two = landed
+    assert "observations/values.csv: 2 of 5 rows accepted, 3 quarantined" in one.stdout
+    assert "not a number 1" in one.stdout and "unknown city 1" in one.stdout and "out of range 1" in one.stdout
+    assert "refused observations/extra.csv: unknown column: it has the column 'foo'" in one.stdout
+    assert "quarantine  observations: unknown city: 1 rows" in status.stdout
+    assert "refused     observations/extra.csv" in status.stdout
+    assert "observations/corrected.csv: 2 of 2 rows accepted" in two.stdout
+
+
+def test_quarantine_and_batches_are_published(landed) -> None:
+    home, *_runs = landed
+    database = home / "published" / "city_index.duckdb"
+    assert rows(
+        database,
+        "select kind, file_name, row_number, reason, raw_row, status from meta_quarantine order by row_number",
+    ) == [
+        ("observations", "values.csv", 3, "not a number", "wellbeing,2024,AUT,doctors,6O", "resolved"),
+        ("observations", "values.csv", 5, "unknown city", "wellbeing,2024,LIE,lifespan,70", "open"),
+        ("observations", "values.csv", 6, "out of range", "wellbeing,2024,CHE,doctors,120", "open"),
+    ]
+    assert rows(
+        database,
+        "select kind, file_name, received_count, accepted_count, quarantined_count from meta_batches "
+        "order by batch_number",
+    ) == [
+        ("cities", "it's countries.csv", 2, 2, 0),
+        ("frameworks", "tree.csv", 5, 5, 0),
+        ("statistics", "gdp.csv", 1, 1, 0),
+        ("observations", "values.csv", 5, 2, 3),
+        ("observations", "corrected.csv", 2, 2, 0),
+    ]
+    assert rows(database, "select sum(open_count), sum(quarantined_count) from meta_quarantine_reasons") == [(2, 3)]
+    names = {name for (name,) in rows(database, "select name from meta_checks where kind = 'gx_landed'")}
+    assert "landed_observations_lose_no_row" in names
+
+
+def test_corrections_are_published(landed) -> None:
+    home, *_runs = landed
+    ((old, new, old_file, new_file, old_batch, new_batch),) = rows(
+        home / "published" / "city_index.duckdb",
+        "select old_value, new_value, old_file_name, new_file_name, old_batch_id, new_batch_id from fct_corrections "
+        "where index_code = 'wellbeing' and city_code = 'AUT' and indicator_code = 'lifespan'",
+    )
+    assert (old, new, old_file, new_file) == (80.0, 85.5, "values.csv", "corrected.csv")
+    assert old_batch < new_batch
+
+
+def test_landing_again_and_deleting_the_warehouse_change_nothing(landed, tmp_path: Path) -> None:
+    """The warehouse is a function of seeds, raw/ and code; a file landed before adds nothing."""
+    home, *_runs = landed
+    home = copy_home(home, tmp_path / "home")
+    (archived,) = (home / "archive").rglob("corrected.csv")
+    archived.rename(home / "landing" / "observations" / "once more.csv")
+    shutil.rmtree(home / "warehouse")
+    before = rows(home / "published" / "city_index.duckdb", "select content_hash from meta_release")
+    run = city_index("run", home=home)
+    assert run.returncode == 0, run.stderr
+    assert "once more.csv: landed before" in run.stdout and "are unchanged" in run.stdout
+    assert rows(home / "published" / "city_index.duckdb", "select content_hash from meta_release") == before
+
+
+def test_an_observation_replaces_a_reconstructed_one(published: Published, tmp_path: Path) -> None:
+    home = copy_home(published.home, tmp_path / "home")
+    file = tmp_path / "observed.csv"
+    file.write_text(
+        OBSERVATIONS + "medical_digital,2020,beijing,infra_platform_population_db,0\n", encoding="utf-8-sig"
+    )
+    assert city_index("ingest", str(file), home=home).returncode == 0
+    assert city_index("run", home=home).returncode == 0
+    database = home / "published" / "city_index.duckdb"
+    assert rows(
+        database,
+        "select old_value, new_value, old_batch_id from fct_corrections where field_name = 'value'",
+    ) == [(100.0, 0.0, "seeds")]
+    assert rows(
+        database,
+        "select score, provenance from fct_indicator_scores where city_code = 'beijing' "
+        "and indicator_code = 'infra_platform_population_db'",
+    ) == [(0.0, "observed")]
+    ((notice,),) = rows(database, "select notice_en from rpt_city_index where city_code = 'beijing'")
+    assert notice.startswith("Partly reconstructed observations")
+
+
+def test_the_page_about_new_editions_can_be_followed_to_the_letter(published: Published, tmp_path: Path) -> None:
+    checkout = tmp_path / "checkout"
+    checkout.mkdir()
+    home = copy_home(published.home, checkout / "var")
+    (checkout / ".venv").symlink_to(sys.prefix)
+    page = (PROJECT_DIRECTORY / "docs" / "new_edition.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```sh\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 6
+    for block in blocks:
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", block],
+            cwd=checkout,
+            env={**os.environ, "CITY_INDEX_HOME": str(home), "PYTHONPATH": str(PROJECT_DIRECTORY)},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    database = home / "published" / "city_index.duckdb"
+    assert of_2020(database) == of_2020(published.database)
+    assert rows(
+        database,
+        "select edition, city_count, scored_city_count from dim_editions where index_code = 'medical_digital' "
+        "order by edition",
+    ) == [("2020", 150, 150), ("2021", 151, 151)]
+    for table in TABLES_OF_AN_INDEX:
+        assert rows(database, f"select distinct edition from {table} order by all") == [("2020",), ("2021",)], table
+    assert rows(database, "select count(*) from meta_quarantine") == [(0,)]
+    weights = dict(
+        rows(
+            database,
+            "select edition, weight from dim_indicators where indicator_code = 'infra' order by edition",
+        )
+    )
+    assert weights == {"2020": pytest.approx(0.35), "2021": pytest.approx(0.5 / 1.15)}
+    assert rows(database, "select round(total_score, 9) from fct_city_scores where city_code = 'sansha'") == [(42.0,)]
+    assert "2021" in done.stdout and "三沙" in done.stdout
+
+
+def test_a_checkout_in_a_folder_with_a_quote_in_its_name(tmp_path: Path) -> None:
+    project = copy_project(tmp_path / "it's [a] checkout")
+    folder = project / "var" / "landing" / "cities"
+    folder.mkdir(parents=True)
+    (folder / "it's a file.csv").write_text(CITIES, encoding="utf-8")
+    run = city_index("run", home=project / "var", project=project)
+    assert run.returncode == 0, run.stderr
+    assert "2 of 2 rows accepted" in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "options", "exit_code", "said"),
+    [
+        ("x.csv", CITIES.replace("name_en", "colour"), [], 3, "'colour'"),
+        ("x.csv", "a,b\n1,2\n", [], 2, "--kind"),
+        ("x.csv", FRAMEWORK, ["--kind", "cities"], 3, "unknown column"),
+        ("x.csv", CITIES, ["--kind", "magic"], 2, "magic"),
+        ("x.csv", "", [], 3, "empty file"),
+        ("x.txt", CITIES, [], 3, "unknown format"),
+        ("x.parquet", "PAR1", [], 3, "not a Parquet file"),
+    ],
+)
+def test_ingest_refuses_by_name(
+    tmp_path: Path, name: str, text: str, options: list[str], exit_code: int, said: str
+) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    done = city_index("ingest", *options, str(tmp_path / name), home=tmp_path / "home")
+    assert done.returncode == exit_code
+    assert said in done.stderr and len(done.stderr.splitlines()) == 1 and "Traceback" not in done.stderr
+    assert not list((tmp_path / "home").rglob("*.*")) if (tmp_path / "home").exists() else True
+
+
+def test_ingest_takes_what_it_can_and_names_the_rest(tmp_path: Path) -> None:
+    for folder, text in (("a", CITIES), ("b", CITIES + "DEU,德国,Germany\n"), ("c", CITIES)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "same name.csv").write_text(text, encoding="utf-8")
+    files = [str(tmp_path / folder / "same name.csv") for folder in "abc"]
+    done = city_index("ingest", *files, str(tmp_path / "nowhere.csv"), home=tmp_path / "home")
+    assert done.returncode == 2
+    assert "nowhere.csv: there is no such file" in done.stderr and "1 of 4 files" in done.stderr
+    landing = tmp_path / "home" / "landing" / "cities"
+    assert sorted(path.name for path in landing.iterdir()) == ["same name-2.csv", "same name.csv"]
