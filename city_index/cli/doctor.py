@@ -14,6 +14,7 @@ import click
 
 from city_index import __version__
 from city_index.errors import CityIndexError
+from city_index.landing.raw_store import RawStore
 from city_index.last_run import read_last_run
 from city_index.lock import lock_holder
 from city_index.releases import store
@@ -36,7 +37,16 @@ def problems(settings: Settings) -> Iterator[str]:
                 continue
             if installed != pinned:
                 yield f"{package} is {installed} and the lock pins {pinned}; run `make setup`"
-    for path in (settings.home, settings.published, settings.releases, settings.warehouse, settings.dagster_home):
+    for path in (
+        settings.home,
+        settings.landing,
+        settings.raw,
+        settings.quarantine,
+        settings.published,
+        settings.releases,
+        settings.warehouse,
+        settings.dagster_home,
+    ):
         existing = next(parent for parent in (path, *path.parents) if parent.exists())
         if not os.access(existing, os.W_OK | os.X_OK):
             yield f"{existing} cannot be written; give this user the permission, or set CITY_INDEX_HOME elsewhere"
@@ -58,6 +68,10 @@ def problems(settings: Settings) -> Iterator[str]:
             wanted = store.wanted_release(settings)
             if wanted is not None and wanted.release_id != manifest.release_id:
                 yield f"release {wanted.release_id} is kept and ought to be published; run `city-index run`"
+    try:
+        RawStore(settings).records()
+    except CityIndexError as error:
+        yield str(error)
     yield from _run_problems(settings)
     for fault in store.published_faults(settings):
         yield f"{fault}; run `city-index run` to put it back"
