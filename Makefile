@@ -5,7 +5,7 @@ INSTALLED := $(VENV)/installed
 RUN := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-quick lint format dev bench lock clean
+.PHONY: help setup run test test-quick proofs lint format dev bench lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,6 +34,9 @@ test: setup ## run the whole test suite
 
 test-quick: setup ## run the tests that take no rebuild
 	@$(RUN) -m pytest -m "not slow"
+
+proofs: setup ## the slow proofs in their long form: hostile files, landings killed at every step
+	@$(RUN) -m pytest --long -s tests/python/test_hostile_files.py tests/python/test_landing_killed.py
 
 lint: setup ## check the style of Python and the compiled SQL
 	@$(RUN) -m ruff check .

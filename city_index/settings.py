@@ -93,8 +93,13 @@ class Settings:
 
     @property
     def quarantine(self) -> Path:
-        """Refused rows and files with their reasons."""
+        """Refused rows with their reasons, one folder per kind."""
         return self.home / "quarantine"
+
+    @property
+    def refused_files(self) -> Path:
+        """Which files the last look into the landing folder refused, and why."""
+        return self.home / "refused_files.parquet"
 
     @property
     def archive(self) -> Path:

@@ -182,7 +182,7 @@ class RawStore:
 
     def write_refused_files(self, refused: Iterable[RefusedFile]) -> None:
         """Write down which files the last look into the landing folder refused."""
-        target = self._settings.quarantine / "refused_files.parquet"
+        target = self._settings.refused_files
         files = {file.name: file for file in refused}
         rows = [
             (file.name, file.file_name, file.kind, file.reason, file.detail)
@@ -191,7 +191,7 @@ class RawStore:
         if not rows:
             target.unlink(missing_ok=True)
             return
-        temporary = self._settings.quarantine / ".refused_files.parquet.tmp"
+        temporary = target.with_name(f".{target.name}.tmp")
         with connect() as connection:
             connection.execute(
                 "create table refused_files "
@@ -203,7 +203,7 @@ class RawStore:
 
     def refused_files(self) -> list[RefusedFile]:
         """The files that the last look into the landing folder refused."""
-        path = self._settings.quarantine / "refused_files.parquet"
+        path = self._settings.refused_files
         if not path.is_file():
             return []
         with connect() as connection:

@@ -5,7 +5,7 @@
     {%- set pattern = duckdb_path(home) | trim -%}
     {%- set files = {
         'quarantine': pattern ~ '/quarantine/*/*.parquet',
-        'refused_files': pattern ~ '/quarantine/refused_files.parquet',
+        'refused_files': pattern ~ '/refused_files.parquet',
         'batches': pattern ~ '/raw/*/*.parquet',
     } -%}
     {% do run_query('create schema if not exists landed') %}

@@ -9,6 +9,16 @@ import pytest
 from support import Published, city_index, copy_project
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="run slow proofs in their long form (`make proofs`)")
+
+
+@pytest.fixture(scope="session")
+def is_long(request: pytest.FixtureRequest) -> bool:
+    """Whether slow proofs run in their long form."""
+    return request.config.getoption("--long")
+
+
 @pytest.fixture(scope="session")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Published:
     """The shipped inputs, published once for the whole test session. Tests must not change it."""
