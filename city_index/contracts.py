@@ -32,6 +32,7 @@ class Column:
         description: what it holds.
         required: whether the header must be there.
         nullable: whether a row may leave it empty.
+        is_code: whether it begins with a letter, a digit or _ and holds no character that cannot be seen.
         max_length: of text, in characters.
         lowest: least number allowed, inclusive.
         highest: greatest number allowed, inclusive.
@@ -46,6 +47,7 @@ class Column:
     description: str
     required: bool
     nullable: bool
+    is_code: bool = False
     max_length: int | None = None
     lowest: float | None = None
     highest: float | None = None
@@ -143,6 +145,8 @@ def _rules_in_words(column: Column) -> str:
     rules = ["column required" if column.required else "column optional"]
     if not column.nullable:
         rules.append("never empty")
+    if column.is_code:
+        rules.append("a code")
     if column.max_length is not None:
         rules.append(f"at most {column.max_length} characters")
     if column.lowest is not None:

@@ -63,6 +63,11 @@ select * from final
     )
 {%- endmacro %}
 
+{#- The last value that any version of a row gave a field; a version that leaves it empty says nothing of it. -#}
+{% macro last_given(field, key) -%}
+    max(case when {{ field }} is not null then batch_number end) over (partition by {{ key | join(', ') }})
+{%- endmacro %}
+
 {#- What later versions of a row changed: one row per changed field. Numbers and text are kept apart. -#}
 {% macro corrections(kind, versions, key, index_key, numbers, texts) -%}
     {%- for field in numbers + texts %}
@@ -94,9 +99,11 @@ select * from final
     {%- endfor %}
 {%- endmacro %}
 
-{#- The key of a row as one text, as it is written in the quarantine. -#}
+{#- The key of a row as one text, as it is written in the quarantine: its columns joined by slashes, a slash within one
+    written %2F. -#}
 {% macro row_key(key) -%}
     {%- for column in key -%}
-        coalesce(cast({{ column }} as string), ''){{ " || '/' || " if not loop.last }}
+        replace(replace(coalesce(cast({{ column }} as string), ''), '%', '%25'), '/', '%2F')
+        {{- " || '/' || " if not loop.last }}
     {%- endfor -%}
 {%- endmacro %}

@@ -17,6 +17,11 @@
     {{ stable_sum("case when " ~ score ~ " is not null or " ~ missing_policy ~ " = 'zero' then " ~ weight ~ " end") }}
 {%- endmacro %}
 
+{#- The largest weight that counts, in one group of siblings. -#}
+{% macro used_magnitude(score, weight, missing_policy) -%}
+    max(case when {{ score }} is not null or {{ missing_policy }} = 'zero' then {{ weight }} end)
+{%- endmacro %}
+
 {#- Whether a group of siblings may have a score at all. -#}
 {% macro has_enough_children(score, missing_policy, min_coverage) -%}
     {{ comparable("count(" ~ score ~ ") / cast(count(*) as double)") }}
@@ -65,7 +70,11 @@ children_of_parents as (
         child_scores.tertiary_count,
         child_scores.observed_tertiary_count,
         child_scores.first_provenance,
-        child_scores.last_provenance
+        child_scores.last_provenance,
+        {{ used_magnitude('child_scores.score', 'children.weight', 'parents.missing_policy') }} over (
+            partition by
+                child_scores.index_code, child_scores.edition, child_scores.city_code, children.parent_code
+        ) as largest_used_weight
     from child_scores
     inner join indicators as children
         on
@@ -80,6 +89,18 @@ children_of_parents as (
 
 ),
 
+-- Where only light children are present, their weights are brought near one before they are summed, so that no digit is
+-- lost in the sum; by a power of two, which changes none.
+scaled as (
+
+    select
+        *,
+        power(cast(2 as double), floor(log2(largest_used_weight))) as magnitude,
+        weight / power(cast(2 as double), floor(log2(largest_used_weight))) as scaled_weight
+    from children_of_parents
+
+),
+
 final as (
 
     select
@@ -87,13 +108,13 @@ final as (
         edition,
         city_code,
         parent_code as indicator_code,
-        {{ weighted_mean('score', 'weight', 'missing_policy', 'min_coverage') }} as score,
-        {{ used_weight('score', 'weight', 'missing_policy') }} as used_weight,
+        {{ weighted_mean('score', 'scaled_weight', 'missing_policy', 'min_coverage') }} as score,
+        max(magnitude) * {{ used_weight('score', 'scaled_weight', 'missing_policy') }} as used_weight,
         cast(sum(tertiary_count) as int) as tertiary_count,
         cast(sum(observed_tertiary_count) as int) as observed_tertiary_count,
         min(first_provenance) as first_provenance,
         max(last_provenance) as last_provenance
-    from children_of_parents
+    from scaled
     group by index_code, edition, city_code, parent_code, missing_policy, min_coverage
 
 )

@@ -12,7 +12,7 @@ import click
 from city_index.contracts import KINDS, contracts
 from city_index.errors import CityIndexError, NothingPublishable, UsageError
 from city_index.landing.csv_files import UnreadableFile
-from city_index.landing.door import SUFFIXES, shown
+from city_index.landing.door import SUFFIXES, is_working_file, shown
 from city_index.landing.staging import check_header, header_of, kind_of
 from city_index.settings import Settings
 
@@ -51,6 +51,8 @@ def _ingest(settings: Settings, file: Path, kind: str | None) -> str:
         raise UsageError(f"{name}: is no plain file; name the files in it")
     if file.suffix.lower() not in SUFFIXES:
         raise NothingPublishable(f"{name}: unknown format: files end in one of {', '.join(SUFFIXES)}; save it as one")
+    if is_working_file(file.name):
+        raise NothingPublishable(f"{name}: its name is that of a file that is still being worked on; rename it")
     size = file.stat().st_size
     if size > settings.landing_max_bytes:
         raise NothingPublishable(
@@ -65,7 +67,12 @@ def _ingest(settings: Settings, file: Path, kind: str | None) -> str:
         raise NothingPublishable(f"{name}: {error}") from None
     except OSError as error:
         raise UsageError(f"{name}: cannot be read: {error.strerror}") from None
-    return _copy(file, settings.landing / kind, name)
+    if (settings.landing / kind).is_symlink():
+        raise UsageError(f"{settings.landing / kind} is a link, which is not followed; make it a folder")
+    try:
+        return _copy(file, settings.landing / kind, name)
+    except OSError as error:
+        raise UsageError(f"{name}: cannot be copied to {settings.landing / kind}: {error.strerror}") from None
 
 
 def _nearest_kind(name: str, header: list[str]) -> str:

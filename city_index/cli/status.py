@@ -77,6 +77,24 @@ def _say_landing(settings: Settings) -> None:
         click.echo(f"refused     {file.sentence()}")
     for line in _quarantine_lines(settings):
         click.echo(line)
+    _say_unpublished(settings)
+
+
+def _say_unpublished(settings: Settings) -> None:
+    """The batches that no release holds yet, as where the run that landed them failed later."""
+    import duckdb
+
+    try:
+        with duckdb.connect(str(settings.published_database), read_only=True) as connection:
+            published = {row[0] for row in connection.execute("select batch_id from meta_batches").fetchall()}
+    except duckdb.Error:
+        published = set()
+    for record in RawStore(settings).records():
+        if record.batch_id not in published:
+            click.echo(
+                f"unpublished {record.kind}/{record.file_name}: {record.accepted_count:,} rows accepted, "
+                f"{record.quarantined_count:,} quarantined, batch {record.batch_id}"
+            )
 
 
 def _files(count: int) -> str:

@@ -11,6 +11,7 @@ import codecs
 import csv
 import hashlib
 import io
+import re
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -115,8 +116,11 @@ def encoding_of(path: Path) -> str:
     Chinese text in UTF-8 is in characters of three bytes, which text in GB18030 hardly ever looks like. So GB18030 it
     is where that leaves less damage and such characters are fewer than what UTF-8 cannot read.
     """
+    sample = b""
     with path.open("rb") as stream:
-        sample = stream.read(_SAMPLE)
+        while len(sample) < _SAMPLE and (chunk := stream.read(_SAMPLE)):
+            if not chunk.isascii():  # the rest says nothing
+                sample += chunk
     as_utf8, as_gb18030 = (
         codecs.getincrementaldecoder(encoding)("replace").decode(sample) for encoding in (UTF8, GB18030)
     )
@@ -163,7 +167,10 @@ def read_header(path: Path) -> list[str]:
         (fields,) = csv.reader([text], strict=True)
     except (csv.Error, ValueError) as error:
         raise UnreadableFile("not a CSV file", f"its first line is no header: {error}") from None
-    return [field.strip() for field in fields]
+    names = [field.strip() for field in fields]
+    while len(names) > 1 and not names[-1]:
+        names.pop()  # commas at the end of the header, which spreadsheets write
+    return names
 
 
 def _decodes(line: bytes, encoding: str) -> bool:
@@ -272,22 +279,29 @@ def _records(
             continue
         if b'"' not in line:
             count = line.count(b",") + 1
+            if count > width and line.endswith(b","):
+                # Commas at the end of a row hold nothing; spreadsheets write them, and DuckDB passes over one.
+                trimmed = line.rstrip(b",")
+                line = trimmed + b"," * max(width - 1 - trimmed.count(b","), 0)
+                count = line.count(b",") + 1
             fault = None if count == width else f"{count} fields where the header has {width}"
             recoded = line if encoding == UTF8 else line.decode(encoding).encode(UTF8)
             yield row_number, (recoded if fault is None else line), fault, None
             continue
         fields, fault = _parsed(line, encoding)
         further: list[bytes] = []
-        quotes = line.count(b'"')
-        while fields is None and fault is None and len(further) < _MAX_RECORD_LINES:
+        quotes, size = line.count(b'"'), len(line)
+        # Quotes come in pairs, so the record ends with the line that makes their number even; only that is tried.
+        while fields is None and fault is None and quotes % 2 and len(further) < _MAX_RECORD_LINES:
             following = next_line()
             if following is None:
                 break
             further.append(following)
-            if _fault_of_bytes(following, encoding) is not None:
+            size += len(following)
+            if size > MAX_RECORD_BYTES or _fault_of_bytes(following, encoding) is not None:
                 break
             quotes += following.count(b'"')
-            if quotes % 2 == 0:  # only then can the open quote have been closed
+            if quotes % 2 == 0:
                 fields, fault = _parsed(b"\n".join([line, *further]), encoding)
         if fields is None:
             # The quote was never closed: only this line is lost to it, the others are read again.
@@ -295,6 +309,8 @@ def _records(
             yield row_number, line, fault or "a quote is opened and not closed", None
             continue
         line = b"\n".join([line, *further])
+        while len(fields) > width and not fields[-1]:
+            fields.pop()
         fault = None if len(fields) == width else f"{len(fields)} fields where the header has {width}"
         # A row with line ends inside counts once, as in a spreadsheet.
         yield row_number, line, fault, fields
@@ -314,12 +330,15 @@ def _fault_of_bytes(line: bytes, encoding: str) -> str | None:
 
 def _parsed(record: bytes, encoding: str) -> tuple[list[str] | None, str | None]:
     """The fields of a record, or why it has none; neither where its last quote is still open."""
+    text = record.decode(encoding)
     try:
-        (fields,) = csv.reader([record.decode(encoding)], strict=True)
+        (fields,) = csv.reader([text], strict=True)
     except csv.Error as error:
         if "unexpected end of data" in str(error):
             return None, None
         if "field larger" in str(error):
             return None, "a field is too long"
-        return None, "text follows a closing quote"
+        # White space after a closing quote is no text.
+        closed = re.sub(r'"[ \t]+(?=,|$)', '"', text)
+        return _parsed(closed.encode(encoding), encoding) if closed != text else (None, "text follows a closing quote")
     return fields, None

@@ -101,7 +101,7 @@ def look(settings: Settings) -> tuple[list[Arrival], list[RefusedFile]]:
             refused.append(_linked(name, entry.name if entry.name in KINDS else None))
         elif entry.is_dir(follow_symlinks=False):
             _look_into(settings, Path(entry.path), arrivals, refused)
-        elif not _is_working_file(entry.name):
+        elif not is_working_file(entry.name):
             refused.append(
                 RefusedFile(
                     name,
@@ -146,7 +146,7 @@ def still_growing(arrival: Arrival) -> RefusedFile:
 def _look_into(settings: Settings, folder: Path, arrivals: list[Arrival], refused: list[RefusedFile]) -> None:
     kind = folder.name if folder.name in KINDS else None
     for entry in _entries(folder, refused, settings):
-        if _is_working_file(entry.name):
+        if is_working_file(entry.name):
             continue
         name = f"{shown(folder.name)}/{shown(entry.name)}"
         try:
@@ -197,7 +197,8 @@ def _entries(folder: Path, refused: list[RefusedFile], settings: Settings) -> li
         return []
 
 
-def _is_working_file(name: str) -> bool:
+def is_working_file(name: str) -> bool:
+    """Whether a name is one that copying tools and spreadsheets give a file while they work on it."""
     return name.startswith(_WORKING_PREFIXES) or name.lower().endswith(_WORKING_SUFFIXES)
 
 

@@ -39,7 +39,7 @@ FRAMEWORK_IN_USE = "framework in use"
 REFUSED_WITH_THE_REST = "framework refused"
 
 # A framework larger than this is none; its tree is checked in memory.
-MAX_NODES = 1_000_000
+MAX_NODES = 100_000
 
 _FIRST_ORDINAL = 1000
 _SHOWN_FAULTS = 2000
@@ -82,15 +82,22 @@ def judge_frameworks(connection: duckdb.DuckDBPyConnection, contract: Contract) 
         for node in _fetch(connection, contract, "cleaned", ("row_number",)):
             if node["index_code"] and node["edition"] and node["indicator_code"]:
                 trees[node["index_code"], node["edition"]].append(node)
+        used = _used_trees(connection, contract, set(trees))
         for (index_code, edition), nodes in trees.items():
             where = f"index {index_code} edition {edition}"
             for fault in tree_faults(nodes):
                 faults.append(TreeFault(fault.row_number, fault.reason, f"{where}: {fault.detail}"))
-            faults += _changes_of_a_used_tree(connection, contract, index_code, edition, nodes)
+            if (index_code, edition) in used:
+                faults += _changes_of_a_used_tree(index_code, edition, used[index_code, edition], nodes)
     if faults:
-        connection.executemany(
-            "insert into row_faults values (?, ?, ?, ?)",
-            [(fault.row_number, _FIRST_ORDINAL + i, fault.reason, fault.detail) for i, fault in enumerate(faults)],
+        connection.execute(
+            "insert into row_faults select unnest(?), unnest(?), unnest(?), unnest(?)",
+            [
+                [fault.row_number for fault in faults],
+                [_FIRST_ORDINAL + number for number in range(len(faults))],
+                [fault.reason for fault in faults],
+                [fault.detail for fault in faults],
+            ],
         )
     _refuse_the_rest(connection)
 
@@ -110,7 +117,7 @@ def _refuse_the_rest(connection: duckdb.DuckDBPyConnection) -> None:
         "insert into row_faults select row_number, ?, ?, ? from cleaned "
         "where row_number not in (select row_number from row_faults)",
         [
-            _FIRST_ORDINAL * 1000,
+            _FIRST_ORDINAL * 1_000_000,
             REFUSED_WITH_THE_REST,
             f"a framework is taken whole, and this file has {count} fault{'s' if count > 1 else ''}: {said}",
         ],
@@ -191,7 +198,9 @@ def _check_norms(node: Node, add) -> None:
             add(node, f"{node['indicator_code']} has norm_low {low:g}; logarithms need it above 0")
     scale_low = _DEFAULTS["scale_low"] if node["scale_low"] is None else node["scale_low"]
     scale_high = _DEFAULTS["scale_high"] if node["scale_high"] is None else node["scale_high"]
-    if normalisation != "z_score" and not scale_low < scale_high:
+    if normalisation == "score" and (scale_low, scale_high) != (0.0, 100.0):
+        add(node, f"{node['indicator_code']} is normalised by score, whose scale is 0..100; leave its scale empty")
+    elif normalisation != "z_score" and not scale_low < scale_high:
         add(node, f"{node['indicator_code']} has scale_low {scale_low:g} not below scale_high {scale_high:g}")
 
 
@@ -229,21 +238,24 @@ def _depths(by_code: dict[str, Node]) -> tuple[dict[str, int | None], set[str]]:
     return depths, in_cycle
 
 
+def _used_trees(
+    connection: duckdb.DuckDBPyConnection, contract: Contract, wanted: set[tuple[str, str]]
+) -> dict[tuple[str, str], dict[str, Node]]:
+    """The current trees, by code, of those of the given editions that have observations."""
+    used = set(connection.execute("select distinct index_code, edition from used_editions").fetchall())
+    trees: dict[tuple[str, str], dict[str, Node]] = defaultdict(dict)
+    if used & wanted:
+        for node in _fetch(connection, contract, "known_frameworks"):
+            edition = (node["index_code"], node["edition"])
+            if edition in used & wanted:
+                trees[edition][node["indicator_code"]] = node
+    return trees
+
+
 def _changes_of_a_used_tree(
-    connection: duckdb.DuckDBPyConnection, contract: Contract, index_code: str, edition: str, nodes: list[Node]
+    index_code: str, edition: str, current: dict[str, Node], nodes: list[Node]
 ) -> list[TreeFault]:
     """What a file would change of the method of a framework that observations already rest on."""
-    (observation_count,) = connection.execute(
-        "select coalesce(sum(observation_count), 0) from used_editions where index_code = ? and edition = ?",
-        [index_code, edition],
-    ).fetchone()
-    if not observation_count:
-        return []
-    current = {
-        node["indicator_code"]: node
-        for node in _fetch(connection, contract, "known_frameworks")
-        if (node["index_code"], node["edition"]) == (index_code, edition)
-    }
     given = {node["indicator_code"]: node for node in nodes}
     first = nodes[0]["row_number"]
     changes = [(first, f"{code} is gone") for code in current if code not in given]

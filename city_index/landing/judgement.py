@@ -41,7 +41,13 @@ FINITE_BELOW = 1e300
 _SPACES = " \t\n\r\u00a0\u3000\ufeff\u200b"
 _FULL_WIDTH = "０１２３４５６７８９．－＋ｅＥ"
 _HALF_WIDTH = "0123456789.-+eE"
-_CONTROLS = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
+# Characters that text may not hold: control characters but tabs and line ends, and marks that turn its direction.
+_CONTROLS = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x{9f}\x{202a}-\x{202e}\x{2066}-\x{2069}]"
+# A code is seen whole, is one word or several, and starts no formula.
+_CODE = r"[\p{L}\p{N}_](?:[^\p{C}\p{Z}]| )*"
+
+# What a message never holds: a terminal would act on it.
+_UNSEEN = r"[\p{C}\p{Zl}\p{Zp}]"
 
 # How much of a value a message shows.
 _SHOWN = 60
@@ -99,7 +105,8 @@ def define_macros(connection: duckdb.DuckDBPyConnection) -> None:
         "then try_cast(replace(split_part(x, ' ', 1), '/', '-') as date) end"
     )
     connection.execute(
-        f"create or replace macro shown(x) as '''' || left(x, {_SHOWN}) || "
+        "create or replace macro shown(x) as '''' || "
+        f"regexp_replace(left(x, {_SHOWN}), {quoted(_UNSEEN)}, '?', 'g') || "
         f"case when length(x) > {_SHOWN} then '...' else '' end || ''''"
     )
 
@@ -115,8 +122,13 @@ def typed(column: Column) -> str:
 
 
 def row_key(contract: Contract) -> str:
-    """SQL of a row's key as one text, as it was given."""
-    return "concat_ws('/', " + ", ".join(f"coalesce({identifier(name)}, '')" for name in contract.key) + ")"
+    """SQL of a row's key as one text: its typed columns joined by slashes; a slash within one is written %2F."""
+    parts = (
+        f"replace(replace(coalesce(cast({typed(contract.column(name))} as varchar), {identifier(name)}, ''), "
+        "'%', '%25'), '/', '%2F')"
+        for name in contract.key
+    )
+    return f"concat_ws('/', {', '.join(parts)})"
 
 
 def judge(connection: duckdb.DuckDBPyConnection, contract: Contract, staged: Staged) -> None:
@@ -191,13 +203,23 @@ def _rules_of_column(contract: Contract, column: Column) -> list[Rule]:
                 f"{said} || ' has ' || length({name}) || ' characters; {column.max_length} are allowed'",
             )
         )
-        rules.append(
-            Rule(
-                f"regexp_matches({name}, {quoted(_CONTROLS)})",
-                BAD_CHARACTER,
-                quoted(f"{column.name} holds a control character"),
+        if column.is_code:
+            what = " is no code; codes begin with a letter, a digit or _ and hold no character that cannot be seen"
+            rules.append(
+                Rule(
+                    f"not regexp_full_match({name}, {quoted(_CODE)})",
+                    BAD_CHARACTER,
+                    f"{said} || ' ' || shown({name}) || {quoted(what)}",
+                )
             )
-        )
+        else:
+            rules.append(
+                Rule(
+                    f"regexp_matches({name}, {quoted(_CONTROLS)})",
+                    BAD_CHARACTER,
+                    quoted(f"{column.name} holds a control character"),
+                )
+            )
         if column.accepted_values is not None:
             accepted = ", ".join(quoted(value) for value in column.accepted_values)
             rules.append(

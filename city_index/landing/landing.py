@@ -20,7 +20,7 @@ import duckdb
 from city_index.checks import Check
 from city_index.contracts import KINDS, Contract, contracts
 from city_index.database import file_pattern, identifier, quoted
-from city_index.errors import GateRefused
+from city_index.errors import CityIndexError, GateRefused
 from city_index.landing import door
 from city_index.landing.csv_files import UnreadableFile
 from city_index.landing.door import Arrival, RefusedFile
@@ -85,6 +85,7 @@ class LandingOutcome:
         kept: files that were landed and could not be moved out of the landing folder, with the reason.
         checks: the claims about the batches.
         merged: how many small files of raw/ were merged, by kind.
+        notes: what else a person should know.
     """
 
     batches: list[LandedBatch] = field(default_factory=list)
@@ -93,14 +94,20 @@ class LandingOutcome:
     kept: list[tuple[str, str]] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
     merged: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def sentences(self) -> list[str]:
         """The outcome as lines for people; none where nothing lay in the landing folder."""
         return [
             *(batch.sentence() for batch in self.batches),
-            *(f"{name}: landed before, as batch {batch_id}; nothing changed" for name, batch_id in self.repeated),
+            *(
+                f"{name}: landed before, as batch {batch_id}; nothing changed (rows that a later file corrected stay "
+                "corrected)"
+                for name, batch_id in self.repeated
+            ),
             *(f"refused {refused.sentence()}" for refused in self.refused),
             *(f"{name}: landed, and cannot be moved to the archive: {reason}" for name, reason in self.kept),
+            *self.notes,
         ]
 
 
@@ -143,8 +150,13 @@ class Landing:
                             batch = self._take(connection, arrival)
                             prepared += [(batch, arrival)] if batch else []
                 self._commit(connection, prepared)
-        self._outcome.merged = self._store.merge_small_files()
         self._store.write_refused_files(self._outcome.refused)
+        try:
+            self._outcome.merged = self._store.merge_small_files()
+        except (duckdb.Error, OSError, CityIndexError) as error:
+            # Merging only saves files; what was landed stands, and the next landing tries again.
+            said = " ".join(str(error).split())[:300]
+            self._outcome.notes.append(f"small files of raw/ could not be merged: {said}")
         return self._outcome
 
     def retry(self, index_code: str, edition: str) -> LandingOutcome:
@@ -297,7 +309,9 @@ class Landing:
         names = ", ".join(identifier(name) for name in contract.names)
         wanted = ""
         if edition is not None:
-            wanted = f" and index_code = {quoted(edition[0])} and edition = {quoted(edition[1])}"
+            wanted = (
+                f" and clean_text(index_code) = {quoted(edition[0])} and clean_text(edition) = {quoted(edition[1])}"
+            )
         quarantine = ", ".join(file_pattern(path) for path in self._store.quarantine_files(record.kind))
         rows = (
             f"select row_number, {names} from read_parquet([{quarantine}], union_by_name=true, hive_partitioning=false)"
@@ -312,14 +326,23 @@ class Landing:
         key = ", ".join(identifier(name) for name in contract.key)
         columns = ", ".join(f"{typed(column)} as {identifier(column.name)}" for column in contract.columns)
         raw = ", ".join(file_pattern(path) for path in self._store.files(record.kind))
+        # A retry gives rows that are as old as the file that they came with.
+        numbers = {other.batch_id: other.batch_number for other in self._store.records()}
+        later = [
+            str(other.batch_number)
+            for other in self._store.records()
+            if numbers.get(other.retry_of, other.batch_number) > record.batch_number
+            or other.retry_of == record.batch_id
+        ]
         connection.execute(
             f"create or replace temp table retried as select row_number, {columns} from cleaned "
             "anti join row_faults using (row_number)"
         )
-        connection.execute(
-            f"delete from retried where ({key}) in (select ({key}) from read_parquet([{raw}], union_by_name=true, "
-            f"hive_partitioning=false) where batch_number > {record.batch_number})"
-        )
+        if later:
+            connection.execute(
+                f"delete from retried where ({key}) in (select ({key}) from read_parquet([{raw}], union_by_name=true, "
+                f"hive_partitioning=false) where batch_number in ({', '.join(later)}))"
+            )
         (accepted_count,) = connection.execute("select count(*) from retried").fetchone()
         if not accepted_count:
             return None
@@ -347,7 +370,8 @@ class Landing:
             self._archive(record, arrival)
 
     def _archive(self, record: BatchRecord, arrival: Arrival) -> None:
-        if arrival.path.is_file():
+        # What was written into the file meanwhile has not been read; it stays, and is landed the next time.
+        if not arrival.has_changed():
             problem = self._store.archive(record, arrival.path)
             if problem:
                 self._outcome.kept.append((arrival.name, problem))

@@ -8,6 +8,7 @@ files are merged into one that holds the same rows and records.
 
 from __future__ import annotations
 
+import filecmp
 import json
 import os
 import shutil
@@ -140,10 +141,14 @@ class RawStore:
         folder = self._settings.archive / record.kind / (record.retry_of or record.batch_id)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            if (folder / path.name).exists():
+            target, count = folder / path.name, 1
+            while target.exists() and not filecmp.cmp(target, path, shallow=False):
+                count += 1
+                target = folder / f"{path.stem}-{count}{path.suffix}"
+            if target.exists():
                 path.unlink()  # the same bytes lie there already
             else:
-                shutil.move(path, folder / path.name)
+                shutil.move(path, target)
         except OSError as error:
             return error.strerror or type(error).__name__
         return None
@@ -207,9 +212,13 @@ class RawStore:
         if not path.is_file():
             return []
         with connect() as connection:
-            rows = connection.execute(
-                f"select name, kind, reason, detail from read_parquet({file_pattern(path)}) order by all"
-            ).fetchall()
+            try:
+                rows = connection.execute(
+                    f"select name, kind, reason, detail from read_parquet({file_pattern(path)}) order by all"
+                ).fetchall()
+            except duckdb.Error as error:
+                said = " ".join(str(error).split())[:200]
+                raise CityIndexError(f"{path} cannot be read ({said}); delete it, the next run makes it anew") from None
         return [RefusedFile(*row) for row in rows]
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -205,8 +206,13 @@ def _stage_csv(
     read: Callable[[int], None],
 ) -> Staged:
     found: list[csv_files.Scan] = []
+
+    def scan_file() -> None:
+        with suppress(OSError):  # a file that went away, or that cannot be read to its end
+            found.append(csv_files.scan(path, read))
+
     # Hashing and counting let go of the interpreter, so they run beside DuckDB's reading.
-    scanner = threading.Thread(target=lambda: found.append(csv_files.scan(path, read)))
+    scanner = threading.Thread(target=scan_file)
     scanner.start()
     target = work / "rows.parquet"
     line_end = _first_line_end(path)

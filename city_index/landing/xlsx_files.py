@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -14,6 +15,11 @@ from city_index.landing.csv_files import Taken, UnreadableFile
 
 # A workbook is compressed: what it unpacks to is bounded too. A full sheet of eight columns unpacks to less.
 MAX_UNPACKED_BYTES = 1 << 30
+
+# The rows of a sheet, and how they are written.
+MAX_ROWS = 1 << 20
+_ROW_TAG = re.compile(rb"<(?:\w+:)?row[\s/>][^>]*>?")
+_ROW_NUMBER = re.compile(rb"""\br\s*=\s*["']\s*(\d+)""")
 
 # A sheet that claims to be wider than this is not one of ours, and reading it would cost a cell for each column.
 _MAX_COLUMNS = 1000
@@ -52,6 +58,7 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
                 if not workbook.worksheets:
                     raise UnreadableFile("empty file", "the workbook has no sheet; put header and rows into the first")
                 sheet = workbook.worksheets[0]
+                _check_row_numbers(path, sheet._worksheet_path)
                 # What a sheet says of its own size may be wrong, and then rows would be cut short.
                 sheet.reset_dimensions()
                 for row_number, row in enumerate(sheet.iter_rows(max_col=_MAX_COLUMNS, values_only=True), start=1):
@@ -69,6 +76,34 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         raise UnreadableFile(
             "not an XLSX file", f"it cannot be opened ({type(error).__name__}); save it as an XLSX workbook"
         ) from None
+
+
+def _check_row_numbers(path: Path, member: str) -> None:
+    """See that the rows of a sheet stand in their order, for the reader passes over one that does not.
+
+    Raises:
+        UnreadableFile: they do not, or one stands beyond the last row that a sheet has.
+    """
+    last, rest = 0, b""
+    with zipfile.ZipFile(path) as archive, archive.open(member.lstrip("/")) as stream:
+        while chunk := stream.read(1 << 20):
+            data = rest + chunk
+            cut = data.rfind(b"<")  # a tag may straddle two parts
+            data, rest = (data[:cut], data[cut:]) if cut > 0 else (data, b"")
+            last = _last_row_number(data, last)
+    _last_row_number(rest, last)
+
+
+def _last_row_number(data: bytes, last: int) -> int:
+    for tag in _ROW_TAG.finditer(data):
+        number = _ROW_NUMBER.search(tag.group())
+        row_number = int(number.group(1)) if number else last + 1
+        if not last < row_number <= MAX_ROWS:
+            raise UnreadableFile(
+                "rows out of order", f"row {row_number} of the first sheet follows row {last}; save the workbook anew"
+            )
+        last = row_number
+    return last
 
 
 def read_header(path: Path) -> list[str]:

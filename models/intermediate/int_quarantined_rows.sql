@@ -78,6 +78,19 @@ last_accepted as (
 
 ),
 
+-- The last time that a file of the same kind and name was landed.
+last_files as (
+
+    select
+        kind,
+        file_name,
+        max(batch_number) as batch_number
+    from {{ source('landed', 'batches') }}
+    where retry_of is null
+    group by kind, file_name
+
+),
+
 final as (
 
     select
@@ -90,13 +103,21 @@ final as (
         quarantine.raw_row,
         quarantine.row_key,
         quarantine.received_at_utc,
-        case when last_accepted.batch_number > quarantine.batch_number then 'resolved' else 'open' end as status,
+        case
+            when last_accepted.batch_number > quarantine.batch_number then 'resolved'
+            when last_files.batch_number > quarantine.batch_number then 'resolved'
+            else 'open'
+        end as status,
         row_number() over (partition by quarantine.batch_id order by quarantine.row_number) as place
     from quarantine
     left join last_accepted
         on
             quarantine.kind = last_accepted.kind
             and quarantine.row_key = last_accepted.row_key
+    left join last_files
+        on
+            quarantine.kind = last_files.kind
+            and quarantine.file_name = last_files.file_name
 
 )
 

@@ -38,7 +38,7 @@ member_scores as (
         cities.cluster_code,
         indicator_scores.indicator_code,
         indicator_scores.score,
-        case when indicator_scores.score is not null then statistics.value end as city_weight,
+        case when indicator_scores.score is not null and statistics.value > 0 then statistics.value end as city_weight,
         row_number() over (
             partition by
                 indicator_scores.index_code,

@@ -34,19 +34,20 @@ changes as (
         ref('stg_framework_versions'),
         key=['index_code', 'edition', 'indicator_code'],
         index_key=['index_code', 'edition', 'indicator_code'],
-        numbers=['weight'],
-        texts=['parent_code', 'name_zh', 'name_en']
+        numbers=['weight', 'min_coverage', 'norm_low', 'norm_high'],
+        texts=['parent_code', 'name_zh', 'name_en', 'normalisation', 'aggregation', 'missing_policy', 'weight_status']
     ) }}
 
 ),
 
--- An empty text and none are the same.
+-- An empty text and none are the same. Of a city an empty field says nothing, so it changes nothing.
 final as (
 
     select *
     from changes
     where
         old_batch_id is not null
+        and not (kind = 'cities' and new_value is null and nullif(new_text, '') is null)
         and (
             old_value is distinct from new_value
             or nullif(old_text, '') is distinct from nullif(new_text, '')

@@ -1,5 +1,5 @@
 -- A figure that is an input, or that the reconstruction was solved to give, must come out of the tree again.
--- Once real observations stand beside the reconstructed ones this no longer binds.
+-- Once landed observations stand among the shipped ones this no longer binds.
 
 {{ config(meta={'dagster': {'ref': {'name': 'rpt_reconciliation'}}}) }}
 
@@ -11,9 +11,13 @@ reconciliation as (
 
 ),
 
-editions as (
+landed as (
 
-    select * from {{ ref('dim_editions') }}
+    select distinct
+        index_code,
+        edition
+    from {{ ref('stg_observation_versions') }}
+    where batch_number > 0
 
 ),
 
@@ -24,14 +28,14 @@ final as (
         reconciliation.published_value,
         reconciliation.computed_value
     from reconciliation
-    inner join editions
+    left join landed
         on
-            reconciliation.index_code = editions.index_code
-            and reconciliation.edition = editions.edition
+            reconciliation.index_code = landed.index_code
+            and reconciliation.edition = landed.edition
     where
         reconciliation.treatment in ('input', 'solver')
         and reconciliation.status <> 'by_construction'
-        and editions.reconstructed_share = 1
+        and landed.edition is null
 
 )
 

@@ -315,7 +315,11 @@ def test_the_landing_sensor_starts_the_job_once_for_files_that_have_come_to_rest
     assert again == first, "the same state asks for the same run, which Dagster starts once"
     path.unlink()
     requests, cursor = tick(cursor)
-    assert requests == [] and cursor == ""
+    assert requests == []
+    door.drop("cities", "c.csv", CITIES + "DEU,德国,Germany\n")
+    requests, cursor = tick(cursor)
+    later, cursor = tick(cursor)
+    assert requests == [] and later != first
 
 
 _PARTIAL_RUN = """

@@ -60,7 +60,8 @@ def test_a_tree_may_be_given_from_its_leaves() -> None:
         ([*SOUND, leaf(normalisation="log_goalposts", norm_low=0.0, norm_high=1.0)], 7, "logarithms"),
         ([*SOUND, leaf(normalisation="distance_to_target")], 7, "lacks norm_high"),
         ([*SOUND, leaf(normalisation="distance_to_reference")], 7, "lacks norm_low"),
-        ([*SOUND, leaf(scale_low=100.0)], 7, "scale_low 100 not below scale_high 100"),
+        ([*SOUND, leaf(normalisation="min_max", scale_low=100.0)], 7, "scale_low 100 not below scale_high 100"),
+        ([*SOUND, leaf(scale_low=0.0, scale_high=10.0)], 7, "normalised by score, whose scale is 0..100"),
     ],
 )
 def test_every_fault_of_a_tree_is_named_at_its_row(nodes: list, row_number: int, said: str) -> None:

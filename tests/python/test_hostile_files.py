@@ -97,9 +97,7 @@ def test_no_row_of_a_hostile_file_is_lost(hostile_home, capsys: pytest.CaptureFi
     # Every kind of fault was met, and most of the files could be taken.
     assert {fault for fault, fate in fates.items() if fate["landed"]} >= {"truncated", "ragged", "NUL bytes", "quotes"}
     with capsys.disabled():
-        print(
-            f"\n{COUNT} hostile files: {received:,} rows received = {accepted:,} accepted + {quarantined:,} quarantined"
-        )
+        print(f"\n{count} hostile files: {received:,} rows = {accepted:,} accepted + {quarantined:,} quarantined")
         for fault, fate in sorted(fates.items()):
             print(f"  {fault}: " + ", ".join(f"{name} {count:,}" for name, count in sorted(fate.items())))
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import threading
 import time
+import zipfile
 from pathlib import Path
 
 import duckdb
@@ -15,7 +16,7 @@ from landing_files import CITIES, FRAMEWORK, OBSERVATIONS, Door, make_door
 
 from city_index.contracts import KINDS, contracts
 from city_index.errors import CityIndexError
-from city_index.landing import raw_store
+from city_index.landing import csv_files, raw_store
 from city_index.landing.csv_files import scan
 from city_index.landing.door import look
 from city_index.landing.raw_store import RawStore
@@ -70,6 +71,10 @@ GOOD = "wellbeing,2024,AUT,lifespan,81.5"
         ('wellbeing,2024,"AUT"x,lifespan,50', "malformed row"),
         ("wellbeing,2024,AUT,life\0span,50", "malformed row"),
         ("wellbeing,2024,AUT,life\rspan,50", "malformed row"),
+        ("wellbeing,2024,AU\u200bT,lifespan,50", "bad character"),
+        ("wellbeing,2024,AU\u202eT,lifespan,50", "bad character"),
+        ("wellbeing,2024,AU\x9bT,lifespan,50", "bad character"),
+        ("wellbeing,2024,=AUT,lifespan,50", "bad character"),
     ],
 )
 def test_each_wrong_row_is_quarantined_with_its_reason(foreign: Door, row: str, reason: str) -> None:
@@ -521,8 +526,6 @@ def test_the_scan_counts_records_as_the_csv_module_does(tmp_path: Path) -> None:
     import csv
     import io
 
-    from city_index.landing import csv_files
-
     texts = [
         "a,b\n1,2\n",
         'a,b\n"1\n2",3\n',
@@ -547,3 +550,101 @@ def test_the_scan_counts_records_as_the_csv_module_does(tmp_path: Path) -> None:
 def test_the_door_looks_only_at_kinds_it_knows(door: Door) -> None:
     assert set(KINDS) == set(contracts())
     assert look(door.settings) == ([], [])
+
+
+def test_a_message_holds_nothing_that_a_terminal_would_act_on(foreign: Door) -> None:
+    outcome = foreign.land_observations(["wellbeing,2024,AUT,lifespan,\x1b[31mred\x9b"])
+    assert outcome.batches and all(sentence.isprintable() for sentence in outcome.sentences())
+
+
+def test_a_file_that_is_written_anew_while_it_is_landed_is_landed_the_next_time(foreign: Door) -> None:
+    path = foreign.drop("observations", "o.csv", OBSERVATIONS + GOOD + "\n")
+
+    def write_anew(batches: list) -> list:
+        path.write_text(OBSERVATIONS + "wellbeing,2024,CHE,lifespan,7\n", encoding="utf-8")
+        return []
+
+    foreign.land(write_anew)
+    assert foreign.waiting() == ["observations/o.csv"]
+    foreign.land()
+    assert foreign.raw("observations", "city_code, value") == [("AUT", 81.5), ("CHE", 7.0)]
+
+
+def test_the_younger_of_two_retried_files_counts(foreign: Door) -> None:
+    for value, name in ((5, "january.csv"), (6, "february.csv")):
+        foreign.land_observations([f"wellbeing,2024,LIE,lifespan,{value}"], name=name)
+    foreign.drop("cities", "more.csv", "city_code,name_zh,name_en\nLIE,列支敦士登,Liechtenstein\n")
+    foreign.land()
+    foreign.land_observations(["wellbeing,2024,LIE,lifespan,5"], name="january.csv")
+    assert foreign.raw("observations", "value") == [(5.0,)]
+    foreign.land_observations(["wellbeing,2024,LIE,lifespan,6"], name="february.csv")
+    assert foreign.raw("observations", "value") == [(5.0,), (6.0,)]
+    assert foreign.land_observations(["wellbeing,2024,LIE,lifespan,5"], name="january.csv").batches == []
+
+
+def test_a_backfill_finds_rows_whose_codes_have_white_space_around_them(foreign: Door) -> None:
+    foreign.land_observations([" wellbeing ,　2024 , LIE,lifespan,83"])
+    foreign.drop("cities", "more.csv", "city_code,name_zh,name_en\nLIE,列支敦士登,Liechtenstein\n")
+    foreign.land()
+    assert len(foreign.retry("wellbeing", "2024").batches) == 1
+
+
+def test_gb18030_is_told_wherever_its_first_character_stands(foreign: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_files, "_SAMPLE", 64)
+    rows = [f"wellbeing,2024,C{number},lifespan,5," for number in range(100)] + [GOOD + ",统计局"]
+    foreign.drop("observations", "x.csv", (OBSERVATIONS.strip() + ",source\n" + "\n".join(rows)).encode("gb18030"))
+    foreign.land()
+    assert foreign.raw("observations", "source") == [("统计局",)]
+
+
+@pytest.mark.parametrize("neighbour", ["", "wellbeing,2024,CHE\n"], ids=["plain file", "beside a malformed row"])
+def test_a_row_is_read_alike_whatever_stands_beside_it(foreign: Door, neighbour: str) -> None:
+    rows = 'wellbeing,2024,AUT,lifespan,5,\nwellbeing,2024,"AUT" ,doctors,6\nwellbeing,2024,CHE,doctors,7,,,\n'
+    foreign.drop("observations", "x.csv", OBSERVATIONS + rows + neighbour)
+    foreign.land()
+    assert foreign.raw("observations", "value") == [(5.0,), (6.0,), (7.0,)]
+
+
+def test_commas_at_the_end_of_the_header_are_no_columns(foreign: Door) -> None:
+    foreign.drop("observations", "x.csv", OBSERVATIONS.strip() + ",,\n" + GOOD + ",,\n")
+    foreign.land()
+    assert foreign.raw("observations", "value") == [(81.5,)]
+
+
+def test_open_quotes_are_tried_once_and_not_at_every_line(foreign: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed = []
+    original = csv_files._parsed
+    monkeypatch.setattr(csv_files, "_parsed", lambda record, encoding: parsed.append(1) or original(record, encoding))
+    foreign.land_observations(['a",x,x,x,"'] * 500 + ['"a,x,x,x,x'] * 500)
+    assert len(foreign.quarantined("observations")) == 1000
+    assert len(parsed) <= 2500
+    foreign.account()
+
+
+@pytest.mark.parametrize("number", [b"2", b"1", b"10000000", b"2000000000"])
+def test_a_workbook_whose_rows_stand_out_of_order_is_refused(foreign: Door, number: bytes) -> None:
+    """The reader passes over a row that does not follow the one before, and counts up to one that stands far away."""
+    workbook = openpyxl.Workbook()
+    workbook.active.append(OBSERVATIONS.strip().split(","))
+    for city in ("AUT", "CHE"):
+        workbook.active.append(["wellbeing", "2024", city, "lifespan", 5])
+    path = foreign.settings.landing / "observations" / "x.xlsx"
+    workbook.save(path)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content.replace(b'<row r="3"', b'<row r="' + number + b'"'))
+    (refused,) = foreign.land().refused
+    assert refused.reason == "rows out of order"
+
+
+def test_merging_that_fails_does_not_end_the_landing(foreign: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(raw_store, "COMPACT_FROM", 1)
+    monkeypatch.setattr(RawStore, "_merge", full)
+    outcome = foreign.land_observations([GOOD])
+    assert "No space left on device" in outcome.sentences()[-1]
+    assert foreign.raw("observations", "value") == [(81.5,)]

@@ -177,6 +177,60 @@ def test_an_observation_replaces_a_reconstructed_one(published: Published, tmp_p
     assert notice.startswith("Partly reconstructed observations")
 
 
+ODD_TREES = """index_code,edition,indicator_code,parent_code,name_zh,name_en,weight
+x/y,1,total,,x,X,1
+x/y,1,p,total,x,X,1
+x/y,1,s,p,x,X,1
+x/y,1,c,s,x,X,1
+x/y,1,b/c,s,x,X,1
+x,y/1,total,,x,"=X, [red]",1
+x,y/1,p,total,x,X,1
+x,y/1,s,p,x,X,1
+x,y/1,heavy,s,x,X,1
+x,y/1,light,s,x,X,1e-8
+x,y/1,lighter,s,x,X,1.3e-8
+"""
+
+
+def test_nothing_that_is_accepted_can_stop_the_night(published: Published, tmp_path: Path) -> None:
+    """Codes that clash when they are joined, weights far apart, sparse corrections of the report's own rows."""
+    home = copy_home(published.home, tmp_path / "home")
+    files = {
+        "trees.csv": ODD_TREES,
+        "cities.csv": "city_code,name_zh,name_en\na,甲,A\na/b,乙,B\nbeijing,北京,Beijing\nshanghai,沪,Shanghai\n",
+        "gdp.csv": "city_code,year,statistic_code,value,unit\nshanghai,2019,gdp,-1e18,100m_cny\na,2019,gdp,1e25,x\n",
+        "values.csv": OBSERVATIONS.strip()
+        + ",provenance\n"
+        + "x/y,1,a/b,c,50,\nx/y,1,a,b/c,50,\n"
+        + "x,y/1,a,heavy,10,\nx,y/1,a/b,light,33.3333333,\nx,y/1,a/b,lighter,66.6666667,\n"
+        + "medical_digital,2020,beijing,infra_platform_population_db,1,reconstructed\n",
+        "corrected.csv": OBSERVATIONS + "x/y,1,a/b,c,51\nx/y,1,a,b/c,52\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    ingested = city_index("ingest", *(str(tmp_path / name) for name in files), home=home)
+    assert ingested.returncode == 0, ingested.stderr
+    run = city_index("run", home=home)
+    assert run.returncode == 0, run.stderr
+    database = home / "published" / "city_index.duckdb"
+    ((light,),) = rows(database, "select total_score from fct_city_scores where index_code = 'x' and city_code = 'a/b'")
+    assert light == pytest.approx((33.3333333 + 1.3 * 66.6666667) / 2.3, abs=1e-12)
+    assert rows(
+        database,
+        "select row_key, new_value from fct_corrections where index_code = 'x/y' and field_name = 'value' order by 2",
+    ) == [("x%2Fy/1/a%2Fb/c", 51.0), ("x%2Fy/1/a/b%2Fc", 52.0)]
+    # A sparse city row changes what it says and nothing else.
+    assert rows(database, "select name_zh, province_zh from dim_cities where city_code = 'shanghai'") == [
+        ("沪", "上海市")
+    ]
+    in_province = "select rank_in_province from fct_city_scores where edition = '2020' and city_code = 'shanghai'"
+    assert rows(database, in_province) == [(1,)]
+    # A weight below zero weights nothing.
+    query = "select distinct weighted_city_count - city_count from fct_cluster_scores where cluster_code = 'yrd'"
+    assert rows(database, query) == [(-1,)]
+    assert rows(database, "select reason from meta_quarantine") == [("out of range",)]
+
+
 def test_the_page_about_new_editions_can_be_followed_to_the_letter(published: Published, tmp_path: Path) -> None:
     checkout = tmp_path / "checkout"
     checkout.mkdir()
@@ -236,6 +290,7 @@ def test_a_checkout_in_a_folder_with_a_quote_in_its_name(tmp_path: Path) -> None
         ("x.csv", CITIES, ["--kind", "magic"], 2, "magic"),
         ("x.csv", "", [], 3, "empty file"),
         ("x.txt", CITIES, [], 3, "unknown format"),
+        ("~$x.csv", CITIES, [], 3, "still being worked on"),
         ("x.parquet", "PAR1", [], 3, "not a Parquet file"),
     ],
 )

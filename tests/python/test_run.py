@@ -103,7 +103,9 @@ def test_a_failed_dbt_test_stops_publishing_and_names_the_rows(project_copy: Pat
     refused = city_index("run", home=home, project=project_copy)
     assert refused.returncode == 4, refused.stderr
     assert "stg_observation_versions: unique_combination_of_columns" in refused.stderr
-    assert "city_code=beijing, indicator_code=infra_platform_population_db, row_count=2" in refused.stderr
+    assert (
+        "city_code=beijing, indicator_code=infra_platform_population_db, batch_number=0, row_count=2" in refused.stderr
+    )
     assert published_files(home) == before
 
 

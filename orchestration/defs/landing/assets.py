@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote, unquote
 
 import dagster as dg
 
@@ -35,8 +36,14 @@ RETRIED_OBSERVATIONS = dg.AssetKey(["raw", "retried_observations"])
 
 
 def edition_partition(index_code: str, edition: str) -> str:
-    """The partition of an edition."""
-    return f"{index_code}/{edition}"
+    """The partition of an edition; what is no plain character in its codes is written as in an address."""
+    return f"{quote(index_code, safe='')}/{quote(edition, safe='')}"
+
+
+def edition_of_partition(partition: str) -> tuple[str, str]:
+    """The index and edition of a partition."""
+    index_code, _separator, edition = partition.partition("/")
+    return unquote(index_code), unquote(edition)
 
 
 def batch_metadata(batch: LandedBatch) -> dict[str, Any]:
@@ -120,7 +127,10 @@ def landing(
     for table, key in SOURCE_KEYS.items():
         yield dg.MaterializeResult(key, metadata=_totals(session, outcome, table))
     editions = [edition_partition(*edition) for edition in editions_with_frameworks(session.settings)]
-    context.instance.add_dynamic_partitions(EDITIONS.name, editions)
+    try:
+        context.instance.add_dynamic_partitions(EDITIONS.name, sorted(set(editions)))
+    except Exception as error:  # a list for backfills; the night does not depend on it
+        context.log.warning(f"the partitions of editions could not be updated: {error}")
     yield from gate_check_results(outcome.checks, _CHECKED)
     yield from not_asked(LANDED, _CHECKED, outcome.checks)
 
@@ -140,8 +150,7 @@ def retried_observations(
     context: dg.AssetExecutionContext, session: dg.ResourceParam[RebuildSession]
 ) -> dg.MaterializeResult:
     """Try the quarantined observations of the partition's edition again."""
-    index_code, _separator, edition = context.partition_key.rpartition("/")
-    outcome = session.retry_edition(index_code, edition)
+    outcome = session.retry_edition(*edition_of_partition(context.partition_key))
     _report_batches(context, outcome)
     return dg.MaterializeResult(
         metadata={

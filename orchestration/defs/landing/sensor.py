@@ -28,21 +28,24 @@ def landing_sensor(job) -> dg.SensorDefinition:
     def watch(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         settings = Settings.from_environment()
         arrivals, _refused = look(settings)
+        generation, _separator, seen = (context.cursor or "0:").partition(":")
         if not arrivals:
-            context.update_cursor("")
+            # What comes after an empty folder is new, even the same file once more.
+            if seen:
+                context.update_cursor(f"{int(generation) + 1}:")
             return dg.SkipReason("the landing folder holds no file that could be taken")
         digest = hashlib.sha256()
         for arrival in arrivals:
             digest.update(f"{arrival.name}\0{arrival.size}\0{arrival.modified_ns}\n".encode())
         state = digest.hexdigest()
-        if context.cursor != state:
-            context.update_cursor(state)
+        if seen != state:
+            context.update_cursor(f"{generation}:{state}")
             return dg.SkipReason(f"{len(arrivals)} files; waiting until they have come to rest")
         editions = [edition_partition(*edition) for edition in editions_with_frameworks(settings)]
         return dg.SensorResult(
-            run_requests=[dg.RunRequest(run_key=state, tags={"landing/files": str(len(arrivals))})],
+            run_requests=[dg.RunRequest(run_key=f"{generation}:{state}", tags={"landing/files": str(len(arrivals))})],
             dynamic_partitions_requests=[EDITIONS.build_add_request(editions)],
-            cursor=state,
+            cursor=f"{generation}:{state}",
         )
 
     return watch
