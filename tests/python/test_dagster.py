@@ -249,7 +249,6 @@ def run(name, **options):
 run("nightly")
 folder = settings.landing / "cities"
 (folder / "more.csv").write_text("city_code,name_zh,name_en\\nLIE,列,Liechtenstein\\n", encoding="utf-8")
-run("nightly")
 run("backfill_edition", partition_key="wellbeing/2024")
 """
 
@@ -268,7 +267,7 @@ def test_batches_are_events_with_counts_reasons_and_a_sample_and_an_edition_can_
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    first, second, backfill = (
+    first, backfill = (
         json.loads(line.removeprefix("RESULT ")) for line in done.stdout.splitlines() if line.startswith("RESULT ")
     )
     assert [batch["asset"] for batch in first["batches"]] == ["raw/cities", "raw/frameworks", "raw/observations"]
@@ -279,8 +278,9 @@ def test_batches_are_events_with_counts_reasons_and_a_sample_and_an_edition_can_
     assert first["partitions"] == ["medical_digital/2020", "wellbeing/2024"]
     assert first["checks"]["landed_observations_lose_no_row"] == "passed"
     assert first["checks"]["landed_statistics_lose_no_row"] == "skipped"
-    assert [batch["asset"] for batch in second["batches"]] == ["raw/cities"]
-    (retried,) = backfill["batches"]
+    # The city that lands in the very run is known when the edition is tried again.
+    city, retried = backfill["batches"]
+    assert city["asset"] == "raw/cities"
     assert retried["retry_of"] == landed["batch_id"] and retried["accepted"] == 1
     assert door.raw("observations", "city_code, value") == [("AUT", 5.0), ("LIE", 7.0)]
     with duckdb.connect(str(door.settings.published_database), read_only=True) as connection:

@@ -9,7 +9,7 @@ from city_index.gates.registry import BATCHES
 from city_index.gates.suites import RAW
 from city_index.session import RebuildSession
 from orchestration.checks import gate_check_results, gate_check_specs
-from orchestration.defs.landing.assets import SOURCE_KEYS
+from orchestration.defs.landing.assets import RETRIED_OBSERVATIONS, SOURCE_KEYS
 
 RAW_INPUTS = dg.AssetKey("raw_inputs")
 _ASSET_KEYS = {batch.asset: RAW_INPUTS for batch in BATCHES[RAW]}
@@ -19,7 +19,7 @@ _ASSET_KEYS = {batch.asset: RAW_INPUTS for batch in BATCHES[RAW]}
     key=RAW_INPUTS,
     group_name="inputs",
     kinds={"csv", "great_expectations"},
-    deps=list(SOURCE_KEYS.values()),
+    deps=[*SOURCE_KEYS.values(), RETRIED_OBSERVATIONS],
     description="All inputs, fingerprinted; the shipped ones held against the raw gate before anything is built.",
     check_specs=gate_check_specs(RAW, _ASSET_KEYS),
     pool="warehouse",

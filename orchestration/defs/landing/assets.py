@@ -106,13 +106,7 @@ def _totals(session: RebuildSession, outcome: LandingOutcome, table: str) -> dic
 @dg.multi_asset(
     name="landing",
     specs=[
-        dg.AssetSpec(
-            key,
-            group_name="landing",
-            kinds={"parquet"},
-            description=_DESCRIPTIONS[table],
-            deps=[RETRIED_OBSERVATIONS] if table == "observations" else [],
-        )
+        dg.AssetSpec(key, group_name="landing", kinds={"parquet"}, description=_DESCRIPTIONS[table])
         for table, key in SOURCE_KEYS.items()
     ],
     check_specs=gate_check_specs(LANDED, _CHECKED),
@@ -140,6 +134,7 @@ def landing(
     group_name="landing",
     kinds={"parquet"},
     partitions_def=EDITIONS,
+    deps=[SOURCE_KEYS[kind] for kind in KINDS],
     pool="warehouse",
     description=(
         "Backfill of one edition: its quarantined observations that lacked a city or an indicator when they came are "
