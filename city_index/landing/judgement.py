@@ -6,6 +6,7 @@ here: rules about single rows and about keys within a file. What a framework mus
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import duckdb
@@ -111,9 +112,9 @@ def define_macros(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def typed(column: Column) -> str:
-    """SQL of a column's typed value over the view ``cleaned``."""
-    name = identifier(column.name)
+def typed(column: Column, read: Callable[[str], str] = identifier) -> str:
+    """SQL of a column's typed value; ``read`` gives that of its cleaned text, by default over the view ``cleaned``."""
+    name = read(column.name)
     if column.data_type == "double":
         return f"as_number({name})"
     if column.data_type == "integer":
@@ -121,10 +122,10 @@ def typed(column: Column) -> str:
     return f"as_day({name})" if column.data_type == "date" else name
 
 
-def row_key(contract: Contract) -> str:
+def row_key(contract: Contract, read: Callable[[str], str] = identifier) -> str:
     """SQL of a row's key as one text: its typed columns joined by slashes; a slash within one is written %2F."""
     parts = (
-        f"replace(replace(coalesce(cast({typed(contract.column(name))} as varchar), {identifier(name)}, ''), "
+        f"replace(replace(coalesce(cast({typed(contract.column(name), read)} as varchar), {read(name)}, ''), "
         "'%', '%25'), '/', '%2F')"
         for name in contract.key
     )

@@ -437,18 +437,23 @@ def _quarantined(contract: Contract, staged: Staged) -> str:
     )
     nulls = ", ".join(f"cast(null as varchar) as {identifier(name)}" for name in contract.names)
     return f"""
-        with faults as (
+        with several as (
+            select row_number from row_faults group by row_number having count(*) > 1
+        ),
+        -- Most refused rows have one fault; only the others are gathered, which takes memory for each of them.
+        faults as (
+            select row_number, reason, [reason] as reasons, detail from row_faults anti join several using (row_number)
+            union all
             select row_number, arg_min(reason, ordinal) as reason, list(reason order by ordinal) as reasons,
                 string_agg(detail, '; ' order by ordinal) as detail
-            from row_faults
+            from row_faults semi join several using (row_number)
             group by row_number
-        ),
-        keys as (select row_number, {row_key(contract)} as row_key from cleaned)
+        )
         select rows.row_number, faults.reason, faults.reasons, faults.detail,
-            array_to_string([{raw_fields}], ',') as raw_row, keys.row_key, {fields}
+            array_to_string([{raw_fields}], ',') as raw_row,
+            {row_key(contract, lambda name: f"clean_text(rows.{identifier(name)})")} as row_key, {fields}
         from ({staged.rows}) as rows
         inner join faults using (row_number)
-        inner join keys using (row_number)
         union all
         select malformed.row_number, faults.reason, faults.reasons, faults.detail, malformed.raw_row,
             cast(null as varchar) as row_key, {nulls}
