@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import duckdb
@@ -23,6 +24,25 @@ def file_pattern(path: Path) -> str:
     return quoted(glob.escape(str(path)))
 
 
-def connect() -> duckdb.DuckDBPyConnection:
-    """An in-memory connection that installs and loads no extension."""
-    return duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
+def parquet_rows(paths: Iterable[Path]) -> str:
+    """SQL of the rows of Parquet files that may lack some of each other's columns."""
+    patterns = ", ".join(file_pattern(path) for path in paths)
+    return f"read_parquet([{patterns}], union_by_name=true, hive_partitioning=false)"
+
+
+def copy_to_parquet(
+    connection: duckdb.DuckDBPyConnection, query: str, target: Path, metadata: Mapping[str, str] | None = None
+) -> int:
+    """Write the rows of a query to a Parquet file, with metadata of its own where that is given; gives their number."""
+    entries = ", ".join(f"{key}: {quoted(text)}" for key, text in (metadata or {}).items())
+    options = f", kv_metadata {{{entries}}}" if entries else ""
+    return connection.execute(
+        f"copy ({query}) to {quoted(target)} (format parquet, compression zstd{options})"
+    ).fetchone()[0]
+
+
+def connect(config: Mapping[str, str] | None = None) -> duckdb.DuckDBPyConnection:
+    """An in-memory connection that installs and loads no extension, with further settings where they are given."""
+    return duckdb.connect(
+        config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false", **(config or {})}
+    )

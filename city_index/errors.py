@@ -35,3 +35,8 @@ class RebuildRunning(CityIndexError):
     """Another process holds the rebuild lock."""
 
     exit_code = 5
+
+
+def in_one_line(error: BaseException, limit: int | None = None) -> str:
+    """What an error says, on one line and cut off at a limit; its type where it says nothing."""
+    return (" ".join(str(error).split()) or type(error).__name__)[:limit]

@@ -29,7 +29,7 @@ from city_index.checks import (
     write_checks,
 )
 from city_index.durability import sync_folder
-from city_index.errors import GateRefused, NothingPublishable
+from city_index.errors import GateRefused, NothingPublishable, in_one_line
 from city_index.gates.client import GateClient
 from city_index.gates.suites import INPUT_IS_THERE
 from city_index.hashing import code_version, input_files, input_hash
@@ -376,7 +376,7 @@ def rebuild_session(settings: Settings, what: str, reporter: Reporter | None = N
             try:
                 yield session
             except BaseException as error:
-                reason = " ".join(str(error).split()) or type(error).__name__
+                reason = in_one_line(error)
                 raise
             finally:
                 with _active_guard:

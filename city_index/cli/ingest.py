@@ -12,7 +12,7 @@ import click
 from city_index.contracts import KINDS, contracts
 from city_index.errors import CityIndexError, NothingPublishable, UsageError
 from city_index.landing.csv_files import UnreadableFile
-from city_index.landing.door import SUFFIXES, is_working_file, shown
+from city_index.landing.door import format_or_size_fault, is_working_file, shown
 from city_index.landing.staging import check_header, header_of, kind_of
 from city_index.settings import Settings
 
@@ -49,16 +49,11 @@ def _ingest(settings: Settings, file: Path, kind: str | None) -> str:
         raise UsageError(f"{name}: there is no such file")
     if not file.is_file():
         raise UsageError(f"{name}: is no plain file; name the files in it")
-    if file.suffix.lower() not in SUFFIXES:
-        raise NothingPublishable(f"{name}: unknown format: files end in one of {', '.join(SUFFIXES)}; save it as one")
     if is_working_file(file.name):
         raise NothingPublishable(f"{name}: its name is that of a file that is still being worked on; rename it")
-    size = file.stat().st_size
-    if size > settings.landing_max_bytes:
-        raise NothingPublishable(
-            f"{name}: too large: {size:,} bytes, and CITY_INDEX_LANDING_MAX_BYTES allows "
-            f"{settings.landing_max_bytes:,}; split the file, or raise the setting"
-        )
+    fault = format_or_size_fault(settings, file.name, file.stat().st_size)
+    if fault:
+        raise NothingPublishable(f"{name}: {fault[0]}: {fault[1]}")
     try:
         header = header_of(file)
         kind = kind or kind_of(header) or _nearest_kind(name, header)
@@ -76,19 +71,17 @@ def _ingest(settings: Settings, file: Path, kind: str | None) -> str:
 
 
 def _nearest_kind(name: str, header: list[str]) -> str:
-    """The kind whose key columns a header has, so that what is wrong with the others can be said.
+    """The kind most of whose required columns a header has, so that what is wrong with the others can be said.
 
     Raises:
         UsageError: there is none, or more than one.
     """
-    candidates = [kind for kind, contract in contracts().items() if set(contract.required_names) <= set(header)]
-    if len(candidates) != 1:
-        shares = {
-            kind: len(set(contract.required_names) & set(header)) / len(contract.required_names)
-            for kind, contract in contracts().items()
-        }
-        best = max(shares.values())
-        candidates = [kind for kind, share in shares.items() if share == best and best > 0.5]
+    shares = {
+        kind: len(set(contract.required_names) & set(header)) / len(contract.required_names)
+        for kind, contract in contracts().items()
+    }
+    best = max(shares.values())
+    candidates = [kind for kind, share in shares.items() if share == best and best > 0.5]
     if len(candidates) != 1:
         raise UsageError(
             f"{name}: its columns ({', '.join(header[:10])}) do not tell its kind; name it with --kind "

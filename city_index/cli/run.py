@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from city_index.checks import FAILED, PASSED, SKIPPED, WARNED, count_by_status
-from city_index.errors import CityIndexError, GateRefused, RebuildRunning
+from city_index.errors import CityIndexError, GateRefused, RebuildRunning, in_one_line
 from city_index.notify import post_failure
 from city_index.progress import reporter_for_stdout
 from city_index.session import PUBLISHED, RESTORED, RebuildSession, rebuild_session
@@ -37,7 +37,7 @@ def run(accept_removals: bool) -> None:
         raise  # the other rebuild answers for itself
     except Exception as error:
         if session is None or session.reported_failure is None:
-            problem = post_failure(settings, f"City Index: {' '.join(str(error).split())}")
+            problem = post_failure(settings, f"City Index: {in_one_line(error)}")
             if problem:
                 click.echo(problem, err=True)
         raise

@@ -82,13 +82,7 @@ def _say_landing(settings: Settings) -> None:
 
 def _say_unpublished(settings: Settings) -> None:
     """The batches that no release holds yet, as where the run that landed them failed later."""
-    import duckdb
-
-    try:
-        with duckdb.connect(str(settings.published_database), read_only=True) as connection:
-            published = {row[0] for row in connection.execute("select batch_id from meta_batches").fetchall()}
-    except duckdb.Error:
-        published = set()
+    published = {batch_id for (batch_id,) in _published_rows(settings, "select batch_id from meta_batches") or []}
     for record in RawStore(settings).records():
         if record.batch_id not in published:
             click.echo(
@@ -101,17 +95,25 @@ def _files(count: int) -> str:
     return f"{count} file{'s' if count != 1 else ''}"
 
 
-def _quarantine_lines(settings: Settings) -> list[str]:
+def _published_rows(settings: Settings, query: str) -> list[tuple] | None:
+    """The rows of a query of the published database; None where there is none, or none that has the table."""
     import duckdb
 
     try:
         with duckdb.connect(str(settings.published_database), read_only=True) as connection:
-            rows = connection.execute(
-                "select kind, reason, sum(open_count), sum(quarantined_count) from meta_quarantine_reasons "
-                "group by all order by kind, 3 desc, reason"
-            ).fetchall()
+            return connection.execute(query).fetchall()
     except duckdb.Error:
-        return []  # nothing is published, or a release from before there was a quarantine
+        return None
+
+
+def _quarantine_lines(settings: Settings) -> list[str]:
+    rows = _published_rows(
+        settings,
+        "select kind, reason, sum(open_count), sum(quarantined_count) from meta_quarantine_reasons "
+        "group by all order by kind, 3 desc, reason",
+    )
+    if rows is None:
+        return []
     open_rows = [(kind, reason, int(count)) for kind, reason, count, _all in rows if count]
     resolved = sum(int(total) - int(count) for _kind, _reason, count, total in rows)
     lines = [f"quarantine  {kind}: {reason}: {count:,} rows" for kind, reason, count in open_rows]

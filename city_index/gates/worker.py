@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import duckdb
 
 from city_index.checks import CRITICAL, FAILED, PASSED, SKIPPED, WARNED, WARNING, Check
-from city_index.database import connect, file_pattern, quoted
+from city_index.database import connect, parquet_rows, quoted
 from city_index.gates.data_docs import make_self_contained
 from city_index.gates.landed import ACCOUNTS, FOUND_TYPES, landed_relation
 from city_index.gates.registry import BATCHES
@@ -239,9 +239,9 @@ def _load_landed(connection: duckdb.DuckDBPyConnection, batches: list[dict]) -> 
     )
     relations = []
     for kind in sorted({batch["kind"] for batch in batches}):
-        files = ", ".join(file_pattern(Path(batch["file"])) for batch in batches if batch["kind"] == kind)
+        files = [Path(batch["file"]) for batch in batches if batch["kind"] == kind]
         relation = landed_relation(kind)
-        connection.execute(f"create view {relation} as select * from read_parquet([{files}], hive_partitioning=false)")
+        connection.execute(f"create view {relation} as select * from {parquet_rows(files)}")
         connection.executemany(
             f"insert into {FOUND_TYPES} values (?, ?, ?)",
             [

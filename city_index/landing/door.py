@@ -163,24 +163,25 @@ def _look_into(settings: Settings, folder: Path, arrivals: list[Arrival], refuse
             refused.append(RefusedFile(name, kind, "a folder", f"folders are not read; move its files into {kind}/"))
         elif not stat.S_ISREG(found.st_mode):
             refused.append(RefusedFile(name, kind, "not a file", "only plain files are read; remove it"))
-        elif Path(entry.name).suffix.lower() not in SUFFIXES:
-            refused.append(
-                RefusedFile(name, kind, "unknown format", f"files end in one of {', '.join(SUFFIXES)}; save it as one")
-            )
-        elif found.st_size > settings.landing_max_bytes:
-            refused.append(
-                RefusedFile(
-                    name,
-                    kind,
-                    "too large",
-                    f"{found.st_size:,} bytes, and CITY_INDEX_LANDING_MAX_BYTES allows {settings.landing_max_bytes:,}; "
-                    "split the file, or raise the setting",
-                )
-            )
+        elif fault := format_or_size_fault(settings, entry.name, found.st_size):
+            refused.append(RefusedFile(name, kind, *fault))
         elif not os.access(entry.path, os.R_OK):
             refused.append(RefusedFile(name, kind, "not readable", "give this user the permission to read it"))
         else:
             arrivals.append(Arrival(Path(entry.path), name, kind, found.st_size, found.st_mtime_ns, found.st_ino))
+
+
+def format_or_size_fault(settings: Settings, file_name: str, size: int) -> tuple[str, str] | None:
+    """Why a file of this name and size is never taken, as reason and detail; None where it may be."""
+    if Path(file_name).suffix.lower() not in SUFFIXES:
+        return "unknown format", f"files end in one of {', '.join(SUFFIXES)}; save it as one"
+    if size > settings.landing_max_bytes:
+        return (
+            "too large",
+            f"{size:,} bytes, and CITY_INDEX_LANDING_MAX_BYTES allows {settings.landing_max_bytes:,}; "
+            "split the file, or raise the setting",
+        )
+    return None
 
 
 def _entries(folder: Path, refused: list[RefusedFile], settings: Settings) -> list[os.DirEntry[str]]:

@@ -122,6 +122,11 @@ def typed(column: Column, read: Callable[[str], str] = identifier) -> str:
     return f"as_day({name})" if column.data_type == "date" else name
 
 
+def typed_columns(contract: Contract) -> str:
+    """The select list of a contract's columns, typed, over the view ``cleaned``."""
+    return ", ".join(f"{typed(column)} as {identifier(column.name)}" for column in contract.columns)
+
+
 def row_key(contract: Contract, read: Callable[[str], str] = identifier) -> str:
     """SQL of a row's key as one text: its typed columns joined by slashes; a slash within one is written %2F."""
     parts = (
@@ -174,106 +179,66 @@ def judge(connection: duckdb.DuckDBPyConnection, contract: Contract, staged: Sta
     )
 
 
+def _given(column: Column, words: str) -> str:
+    """SQL of a message: column, value and what is wrong with it."""
+    return f"{quoted(column.name + ' ')} || shown({identifier(column.name)}) || {quoted(' ' + words)}"
+
+
 def _rules_of_column(contract: Contract, column: Column) -> list[Rule]:
     name = identifier(column.name)
-    said = quoted(column.name)
     rules = []
     if not column.nullable:
-        rules.append(
-            Rule(
-                f"{name} is null",
-                MISSING_KEY if column.name in contract.key else MISSING_VALUE,
-                quoted(f"{column.name} is empty"),
-            )
-        )
+        reason = MISSING_KEY if column.name in contract.key else MISSING_VALUE
+        rules.append(Rule(f"{name} is null", reason, quoted(f"{column.name} is empty")))
     if column.is_number:
-        rules += _rules_of_number(column, f"as_number({name})", name, said)
+        rules += _rules_of_number(column)
     elif column.data_type == "date":
-        rules.append(
-            Rule(
-                f"{name} is not null and as_day({name}) is null",
-                BAD_DATE,
-                f"{said} || ' ' || shown({name}) || ' is no day; write it as 2021-03-05'",
-            )
-        )
+        wrong = f"{name} is not null and as_day({name}) is null"
+        rules.append(Rule(wrong, BAD_DATE, _given(column, "is no day; write it as 2021-03-05")))
     else:
-        rules.append(
-            Rule(
-                f"length({name}) > {column.max_length}",
-                TEXT_TOO_LONG,
-                f"{said} || ' has ' || length({name}) || ' characters; {column.max_length} are allowed'",
-            )
-        )
-        if column.is_code:
-            what = " is no code; codes begin with a letter, a digit or _ and hold no character that cannot be seen"
-            rules.append(
-                Rule(
-                    f"not regexp_full_match({name}, {quoted(_CODE)})",
-                    BAD_CHARACTER,
-                    f"{said} || ' ' || shown({name}) || {quoted(what)}",
-                )
-            )
-        else:
-            rules.append(
-                Rule(
-                    f"regexp_matches({name}, {quoted(_CONTROLS)})",
-                    BAD_CHARACTER,
-                    quoted(f"{column.name} holds a control character"),
-                )
-            )
-        if column.accepted_values is not None:
-            accepted = ", ".join(quoted(value) for value in column.accepted_values)
-            rules.append(
-                Rule(
-                    f"{name} not in ({accepted})",
-                    UNKNOWN_CODE,
-                    f"{said} || ' ' || shown({name}) || "
-                    + quoted(f" is not one of: {', '.join(column.accepted_values)}"),
-                )
-            )
+        rules += _rules_of_text(column)
     return rules
 
 
-def _rules_of_number(column: Column, number: str, name: str, said: str) -> list[Rule]:
-    given = f"{said} || ' ' || shown({name}) || "
+def _rules_of_text(column: Column) -> list[Rule]:
+    name = identifier(column.name)
+    length = f"'{column.name} has ' || length({name}) || ' characters; {column.max_length} are allowed'"
+    rules = [Rule(f"length({name}) > {column.max_length}", TEXT_TOO_LONG, length)]
+    if column.is_code:
+        what = "is no code; codes begin with a letter, a digit or _ and hold no character that cannot be seen"
+        rules.append(Rule(f"not regexp_full_match({name}, {quoted(_CODE)})", BAD_CHARACTER, _given(column, what)))
+    else:
+        what = quoted(f"{column.name} holds a control character")
+        rules.append(Rule(f"regexp_matches({name}, {quoted(_CONTROLS)})", BAD_CHARACTER, what))
+    if column.accepted_values is not None:
+        accepted = ", ".join(quoted(value) for value in column.accepted_values)
+        what = f"is not one of: {', '.join(column.accepted_values)}"
+        rules.append(Rule(f"{name} not in ({accepted})", UNKNOWN_CODE, _given(column, what)))
+    return rules
+
+
+def _rules_of_number(column: Column) -> list[Rule]:
+    name = identifier(column.name)
+    number = f"as_number({name})"
     finite = f"abs({number}) < {FINITE_BELOW}"
     rules = [
-        Rule(f"{name} is not null and {number} is null", NOT_A_NUMBER, given + quoted(" is not a number")),
-        Rule(f"not ({finite})", NOT_FINITE, given + quoted(" is not a finite number")),
+        Rule(f"{name} is not null and {number} is null", NOT_A_NUMBER, _given(column, "is not a number")),
+        Rule(f"not ({finite})", NOT_FINITE, _given(column, "is not a finite number")),
     ]
+
+    def add(wrong: str, reason: str, words: str) -> None:
+        rules.append(Rule(f"{finite} and {number} {wrong}", reason, _given(column, words)))
+
     if column.data_type == "integer":
-        rules.append(
-            Rule(
-                f"{finite} and {number} <> floor({number})",
-                NOT_A_NUMBER,
-                given + quoted(" is not a whole number"),
-            )
-        )
+        add(f"<> floor({number})", NOT_A_NUMBER, "is not a whole number")
     if column.lowest is not None and column.highest is not None:
-        rules.append(
-            Rule(
-                f"{finite} and {number} not between {column.lowest} and {column.highest}",
-                OUT_OF_RANGE,
-                given + quoted(f" does not lie in {column.lowest}..{column.highest}"),
-            )
-        )
+        bounds = f"{column.lowest}..{column.highest}"
+        add(f"not between {column.lowest} and {column.highest}", OUT_OF_RANGE, f"does not lie in {bounds}")
     if column.above is not None:
-        rules.append(
-            Rule(
-                f"{finite} and {number} <= {column.above}",
-                OUT_OF_RANGE,
-                given + quoted(f" is not above {column.above}"),
-            )
-        )
+        add(f"<= {column.above}", OUT_OF_RANGE, f"is not above {column.above}")
     if column.accepted_values is not None:
         accepted = ", ".join(str(value) for value in column.accepted_values)
-        rules.append(
-            Rule(
-                f"{finite} and {number} not in ({accepted})",
-                UNKNOWN_CODE,
-                given + quoted(f" is not one of: {accepted}"),
-            )
-        )
+        add(f"not in ({accepted})", UNKNOWN_CODE, f"is not one of: {accepted}")
     return rules
 
 
@@ -286,12 +251,12 @@ def _rule_groups(contract: Contract) -> list[RuleGroup]:
             unknown = Rule(
                 f"cleaned.{name} is not null and known_city_code is null",
                 UNKNOWN_CITY,
-                f"'city_code ' || shown({name}) || ' is not known; land it in a cities file, then this row again'",
+                _given(column, "is not known; land it in a cities file, then this row again"),
             )
             join = f"left join known_cities on cleaned.{name} = known_cities.known_city_code"
             groups.append(RuleGroup((column.name,), (join,), (unknown,)))
         elif column.refers_to == LEAVES:
-            groups.append(RuleGroup(("index_code", "edition", column.name), _LEAF_JOINS, _leaf_rules(name)))
+            groups.append(RuleGroup(("index_code", "edition", column.name), _LEAF_JOINS, _leaf_rules(column)))
     for column in contract.columns:
         if column.score_range is not None:
             number = f"as_number({identifier(column.name)})"
@@ -300,8 +265,7 @@ def _rule_groups(contract: Contract) -> list[RuleGroup]:
             rule = Rule(
                 f"node_normalisation = 'score' and {outside}",
                 OUT_OF_RANGE,
-                f"{quoted(column.name)} || ' ' || shown({identifier(column.name)}) || "
-                + quoted(f" is no score; scores lie in {low}..{high}"),
+                _given(column, f"is no score; scores lie in {low}..{high}"),
             )
             groups.append(RuleGroup((column.name,), _LEAF_JOINS, (rule,), probe=outside))
     return groups
@@ -316,25 +280,21 @@ _LEAF_JOINS = (
 )
 
 
-def _leaf_rules(name: str) -> tuple[Rule, ...]:
+def _leaf_rules(column: Column) -> tuple[Rule, ...]:
+    edition = "'index ' || shown(index_code) || ' edition ' || shown(edition)"
     return (
         Rule(
             "cleaned.index_code is not null and cleaned.edition is not null and known_edition is null",
             UNKNOWN_EDITION,
-            "'there is no framework of index ' || shown(index_code) || ' edition ' || shown(edition) "
-            "|| '; land it in a frameworks file, then this row again'",
+            f"'there is no framework of ' || {edition} || '; land it in a frameworks file, then this row again'",
         ),
         Rule(
-            f"known_edition is not null and cleaned.{name} is not null and node_indicator_code is null",
+            f"known_edition is not null and cleaned.{identifier(column.name)} is not null "
+            "and node_indicator_code is null",
             UNKNOWN_INDICATOR,
-            f"'indicator_code ' || shown({name}) || ' is not in the framework of index ' || shown(index_code) "
-            "|| ' edition ' || shown(edition)",
+            f"{_given(column, 'is not in the framework of ')} || {edition}",
         ),
-        Rule(
-            "node_is_leaf = false",
-            NOT_A_LEAF,
-            f"'indicator_code ' || shown({name}) || ' is computed from others; only leaves are observed'",
-        ),
+        Rule("node_is_leaf = false", NOT_A_LEAF, _given(column, "is computed from others; only leaves are observed")),
     )
 
 

@@ -1,18 +1,17 @@
 """What a row may refer to: the cities, trees and editions known from the seeds, from raw/ and from this landing.
 
 Makes and keeps, in the landing's database: ``known_cities``, ``known_frameworks`` (current trees, as text),
-``known_nodes``, ``known_editions`` and ``used_editions``.
+``known_nodes`` and ``known_editions``; and ``used_editions`` where a framework is landed.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
-from pathlib import Path
 
 import duckdb
 
 from city_index.contracts import contracts
-from city_index.database import connect, file_pattern, identifier
+from city_index.database import connect, identifier, parquet_rows
 from city_index.errors import GateRefused
 from city_index.landing.raw_store import PreparedBatch, RawStore
 from city_index.seeds import load_seeds
@@ -35,27 +34,17 @@ def load_known(connection: duckdb.DuckDBPyConnection, settings: Settings, store:
         load_seeds(connection, settings.seeds, only=("cities", "frameworks", "observations"), prefix="seed_")
     except (ValueError, OSError) as error:
         raise GateRefused(f"the shipped inputs cannot be read, so nothing can be landed: {error}") from None
-    connection.execute(
-        "create table known_cities as select distinct clean_text(city_code) as known_city_code from seed_cities"
-    )
+    connection.execute("create table known_cities (known_city_code varchar)")
+    _add_cities(connection, "select clean_text(city_code) as city_code from seed_cities")
     columns = ", ".join(f"clean_text({identifier(name)}) as {identifier(name)}" for name in _NODE_NAMES)
     connection.execute(f"create table known_frameworks as select {columns} from seed_frameworks")
-    for path in store.files("cities"):
-        connection.execute(f"insert into known_cities select distinct city_code from {_read(path)}")
-    connection.execute(
-        "create table used_editions as select index_code, edition, count(*) as observation_count "
-        "from seed_observations group by all"
-    )
-    for path in store.files("observations"):
-        connection.execute(
-            f"insert into used_editions select index_code, edition, count(*) from {_read(path)} group by all"
-        )
+    if store.files("cities"):
+        _add_cities(connection, f"from {parquet_rows(store.files('cities'))}")
     # Files may hold batches that overlap in number, so the trees are taken batch by batch.
     if store.files("frameworks"):
-        patterns = ", ".join(file_pattern(path) for path in store.files("frameworks"))
         connection.execute(
             f"create temp table landed_frameworks as select batch_number, {_as_text(_NODE_NAMES)} "
-            f"from read_parquet([{patterns}], union_by_name=true, hive_partitioning=false)"
+            f"from {parquet_rows(store.files('frameworks'))}"
         )
         _replace_trees(
             connection,
@@ -66,6 +55,14 @@ def load_known(connection: duckdb.DuckDBPyConnection, settings: Settings, store:
     _list_nodes(connection)
 
 
+def load_used_editions(connection: duckdb.DuckDBPyConnection, store: RawStore) -> None:
+    """Make the table of editions that have observations; only frameworks are held against it."""
+    connection.execute("create table used_editions as select distinct index_code, edition from seed_observations")
+    if store.files("observations"):
+        landed = parquet_rows(store.files("observations"))
+        connection.execute(f"insert into used_editions select distinct index_code, edition from {landed}")
+
+
 def editions_with_frameworks(settings: Settings) -> list[tuple[str, str]]:
     """Index and edition of every framework among the seeds and in raw/, sorted."""
     found: set[tuple[str, str]] = set()
@@ -73,24 +70,28 @@ def editions_with_frameworks(settings: Settings) -> list[tuple[str, str]]:
         with suppress(ValueError, OSError):  # seeds that cannot be read are the raw gate's to report
             load_seeds(connection, settings.seeds, only=("frameworks",))
             found.update(connection.execute("select distinct index_code, edition from frameworks").fetchall())
-        for path in RawStore(settings).files("frameworks"):
-            found.update(connection.execute(f"select distinct index_code, edition from {_read(path)}").fetchall())
+        files = RawStore(settings).files("frameworks")
+        if files:
+            found.update(connection.execute(f"select index_code, edition from {parquet_rows(files)}").fetchall())
     return sorted(edition for edition in found if all(edition))
 
 
 def add_prepared(connection: duckdb.DuckDBPyConnection, prepared: PreparedBatch) -> None:
     """Add what a batch of this landing brings, so that later files may refer to it."""
-    source = _read(prepared.accepted)
+    source = parquet_rows([prepared.accepted])
     if prepared.record.kind == "cities":
-        connection.execute(f"insert into known_cities select distinct city_code from {source}")
-        connection.execute("create or replace table known_cities as select distinct * from known_cities")
+        _add_cities(connection, f"from {source}")
     elif prepared.record.kind == "frameworks":
         _replace_trees(connection, f"select {_as_text(_NODE_NAMES)} from {source}")
         _list_nodes(connection)
 
 
-def _read(path: Path) -> str:
-    return f"read_parquet({file_pattern(path)}, hive_partitioning=false)"
+def _add_cities(connection: duckdb.DuckDBPyConnection, query: str) -> None:
+    """Add the ``city_code`` of a query; a code that is known already stays there once."""
+    connection.execute(
+        f"insert into known_cities select distinct city_code from ({query}) "
+        "where city_code not in (select known_city_code from known_cities)"
+    )
 
 
 def _replace_trees(connection: duckdb.DuckDBPyConnection, query: str) -> None:
@@ -103,7 +104,6 @@ def _replace_trees(connection: duckdb.DuckDBPyConnection, query: str) -> None:
 
 
 def _list_nodes(connection: duckdb.DuckDBPyConnection) -> None:
-    connection.execute("create or replace table known_cities as select distinct * from known_cities")
     connection.execute(
         "create or replace table known_editions as select distinct "
         "index_code as known_index_code, edition as known_edition from known_frameworks"

@@ -19,16 +19,16 @@ import duckdb
 
 from city_index.checks import Check
 from city_index.contracts import KINDS, Contract, contracts
-from city_index.database import file_pattern, identifier, quoted
-from city_index.errors import CityIndexError, GateRefused
+from city_index.database import connect, identifier, parquet_rows, quoted
+from city_index.errors import CityIndexError, GateRefused, in_one_line
 from city_index.landing import door
 from city_index.landing.csv_files import UnreadableFile
 from city_index.landing.door import Arrival, RefusedFile
 from city_index.landing.frameworks import judge_frameworks
-from city_index.landing.judgement import REASONS_OUTSIDE_THE_ROW, define_macros, judge, row_key, typed
-from city_index.landing.known import add_prepared, load_known
+from city_index.landing.judgement import REASONS_OUTSIDE_THE_ROW, define_macros, judge, row_key, typed_columns
+from city_index.landing.known import add_prepared, load_known, load_used_editions
 from city_index.landing.raw_store import BatchRecord, PreparedBatch, RawStore, write_batch
-from city_index.landing.staging import Staged, stage
+from city_index.landing.staging import NO_MALFORMED, Staged, stage
 from city_index.progress import Reporter
 from city_index.settings import Settings
 
@@ -37,6 +37,9 @@ _SAMPLE_ROWS = 5
 
 # How much of its first fault a batch says in its one line.
 _SHOWN_DETAIL = 600
+
+# How much of what a library said a message repeats.
+_SAID = 300
 
 _POLL_SECONDS = 0.2
 
@@ -58,18 +61,18 @@ class LandedBatch:
     def sentence(self) -> str:
         """The batch as one line for people."""
         record = self.record
+        name = f"{record.kind}/{record.file_name}"
         if record.retry_of is not None:
             return (
-                f"{record.kind}/{record.file_name}: {record.accepted_count:,} rows that batch {record.retry_of} "
-                "had quarantined are accepted now"
+                f"{name}: {record.accepted_count:,} rows that batch {record.retry_of} had quarantined are accepted now"
             )
         counts = f"{record.accepted_count:,} of {record.received_count:,} rows accepted"
         if not record.quarantined_count:
-            return f"{record.kind}/{record.file_name}: {counts}"
+            return f"{name}: {counts}"
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in self.reasons.items())
         row_number, _reason, detail = self.sample[0]
         return (
-            f"{record.kind}/{record.file_name}: {counts}, {record.quarantined_count:,} quarantined ({reasons}); "
+            f"{name}: {counts}, {record.quarantined_count:,} quarantined ({reasons}); "
             f"row {row_number}: {detail if len(detail) <= _SHOWN_DETAIL else detail[:_SHOWN_DETAIL] + ' ...'}"
         )
 
@@ -143,20 +146,19 @@ class Landing:
         self._outcome.refused += refused + growing
         if arrivals:
             with self._working() as connection:
+                if any(arrival.kind == "frameworks" for arrival in arrivals):
+                    load_used_editions(connection, self._store)
                 prepared = []
-                for kind in KINDS:
-                    for arrival in arrivals:
-                        if arrival.kind == kind:
-                            batch = self._take(connection, arrival)
-                            prepared += [(batch, arrival)] if batch else []
+                for arrival in sorted(arrivals, key=lambda arrival: KINDS.index(arrival.kind)):
+                    batch = self._take(connection, arrival)
+                    prepared += [(batch, arrival)] if batch else []
                 self._commit(connection, prepared)
         self._store.write_refused_files(self._outcome.refused)
         try:
             self._outcome.merged = self._store.merge_small_files()
         except (duckdb.Error, OSError, CityIndexError) as error:
             # Merging only saves files; what was landed stands, and the next landing tries again.
-            said = " ".join(str(error).split())[:300]
-            self._outcome.notes.append(f"small files of raw/ could not be merged: {said}")
+            self._outcome.notes.append(f"small files of raw/ could not be merged: {in_one_line(error, _SAID)}")
         return self._outcome
 
     def retry(self, index_code: str, edition: str) -> LandingOutcome:
@@ -182,10 +184,8 @@ class Landing:
         work = self._settings.landing_work
         work.mkdir(parents=True)
         self._next_number = 1 + max((record.batch_number for record in self._store.records()), default=0)
-        connection = duckdb.connect(
-            config={
-                "autoinstall_known_extensions": "false",
-                "autoload_known_extensions": "false",
+        connection = connect(
+            {
                 # A name that is no table must not be looked up among Python's variables.
                 "python_enable_replacements": "false",
                 "memory_limit": f"{self._settings.landing_memory_bytes // (1 << 20)}MiB",
@@ -215,7 +215,7 @@ class Landing:
             batch, said = None, f"refused: {error}"
             self._outcome.refused.append(RefusedFile(arrival.name, arrival.kind, error.reason, error.detail))
         except (duckdb.Error, OSError, MemoryError) as error:
-            reason = " ".join(str(error).split())[:300] or type(error).__name__
+            reason = in_one_line(error, _SAID)
             batch, said = None, f"refused: {reason}"
             self._outcome.refused.append(
                 RefusedFile(arrival.name, arrival.kind, "could not be landed", f"{reason}; it is tried again next time")
@@ -233,29 +233,34 @@ class Landing:
             if arrival.has_changed():
                 refused = door.still_growing(arrival)
                 raise UnreadableFile(refused.reason, refused.detail)
-            before = [
-                record
-                for record in self._store.records()
-                if (record.kind, record.file_sha256, record.retry_of) == (arrival.kind, staged.sha256, None)
-            ]
-            if (arrival.kind, staged.sha256) in self._taken:
-                self._twice.append((arrival, self._taken[arrival.kind, staged.sha256]))
+            identity = (arrival.kind, staged.sha256)
+            if identity in self._taken:
+                self._twice.append((arrival, self._taken[identity]))
                 return None, "the same bytes as another file of this landing"
-            if before:
-                batch = self._retry(connection, before[-1])
+            before = self._landed_before(*identity)
+            if before is not None:
+                batch = self._retry(connection, before)
                 if batch is None:
-                    self._outcome.repeated.append((arrival.name, before[-1].batch_id))
-                    self._archive(before[-1], arrival)
-                    return None, f"landed before, as batch {before[-1].batch_id}"
-                self._taken[arrival.kind, staged.sha256] = batch.record
-                return batch, f"landed before; {batch.record.accepted_count:,} quarantined rows accepted now"
-            judge(connection, contract, staged)
-            if contract.kind == "frameworks":
-                judge_frameworks(connection, contract)
-            batch = self._write(connection, contract, staged, folder, arrival.file_name)
+                    self._outcome.repeated.append((arrival.name, before.batch_id))
+                    self._archive(before, arrival)
+                    return None, f"landed before, as batch {before.batch_id}"
+            else:
+                judge(connection, contract, staged)
+                if contract.kind == "frameworks":
+                    judge_frameworks(connection, contract)
+                batch = self._write(connection, contract, staged, folder, arrival.file_name)
         record = batch.record
-        self._taken[arrival.kind, staged.sha256] = record
+        self._taken[identity] = record
+        if before is not None:
+            return batch, f"landed before; {record.accepted_count:,} quarantined rows accepted now"
         return batch, f"{record.accepted_count:,} rows accepted, {record.quarantined_count:,} quarantined"
+
+    def _landed_before(self, kind: str, sha256: str) -> BatchRecord | None:
+        """The batch that the same bytes came with."""
+        for record in self._store.records():
+            if (record.kind, record.file_sha256, record.retry_of) == (kind, sha256, None):
+                return record
+        return None
 
     def _write(
         self,
@@ -269,8 +274,7 @@ class Landing:
         record = self._new_record(
             contract.kind, file_name, staged.sha256, staged.received, staged.received - refused_count, refused_count
         )
-        columns = ", ".join(f"{typed(column)} as {identifier(column.name)}" for column in contract.columns)
-        accepted = f"select row_number, {columns} from cleaned"
+        accepted = f"select row_number, {typed_columns(contract)} from cleaned"
         if refused_count:
             accepted += " anti join row_faults using (row_number)"
         return write_batch(
@@ -278,7 +282,14 @@ class Landing:
         )
 
     def _new_record(
-        self, kind: str, file_name: str, sha256: str, received: int, accepted: int, quarantined: int
+        self,
+        kind: str,
+        file_name: str,
+        sha256: str,
+        received: int,
+        accepted: int,
+        quarantined: int,
+        retry_of: str | None = None,
     ) -> BatchRecord:
         number, now = self._next_number, datetime.now(UTC).replace(tzinfo=None)
         self._next_number += 1
@@ -292,6 +303,7 @@ class Landing:
             received_count=received,
             accepted_count=accepted,
             quarantined_count=quarantined,
+            retry_of=retry_of,
         )
 
     def _retry(
@@ -312,20 +324,15 @@ class Landing:
             wanted = (
                 f" and clean_text(index_code) = {quoted(edition[0])} and clean_text(edition) = {quoted(edition[1])}"
             )
-        quarantine = ", ".join(file_pattern(path) for path in self._store.quarantine_files(record.kind))
         rows = (
-            f"select row_number, {names} from read_parquet([{quarantine}], union_by_name=true, hive_partitioning=false)"
+            f"select row_number, {names} from {parquet_rows(self._store.quarantine_files(record.kind))}"
             f" where batch_id = {quoted(record.batch_id)} and list_has_all([{reasons}], reasons){wanted}"
         )
         (count,) = connection.execute(f"select count(*) from ({rows})").fetchone()
         if not count:
             return None
-        malformed = "select cast(null as bigint) as row_number, '' as detail, '' as raw_row where false"
-        staged = Staged(record.file_sha256, count, rows, malformed, 0, contract.names)
-        judge(connection, contract, staged)
+        judge(connection, contract, Staged(record.file_sha256, count, rows, NO_MALFORMED, contract.names))
         key = ", ".join(identifier(name) for name in contract.key)
-        columns = ", ".join(f"{typed(column)} as {identifier(column.name)}" for column in contract.columns)
-        raw = ", ".join(file_pattern(path) for path in self._store.files(record.kind))
         # A retry gives rows that are as old as the file that they came with.
         numbers = {other.batch_id: other.batch_number for other in self._store.records()}
         later = [
@@ -335,19 +342,20 @@ class Landing:
             or other.retry_of == record.batch_id
         ]
         connection.execute(
-            f"create or replace temp table retried as select row_number, {columns} from cleaned "
+            f"create or replace temp table retried as select row_number, {typed_columns(contract)} from cleaned "
             "anti join row_faults using (row_number)"
         )
         if later:
             connection.execute(
-                f"delete from retried where ({key}) in (select ({key}) from read_parquet([{raw}], union_by_name=true, "
-                f"hive_partitioning=false) where batch_number in ({', '.join(later)}))"
+                f"delete from retried where ({key}) in (select ({key}) from "
+                f"{parquet_rows(self._store.files(record.kind))} where batch_number in ({', '.join(later)}))"
             )
         (accepted_count,) = connection.execute("select count(*) from retried").fetchone()
         if not accepted_count:
             return None
-        retry = self._new_record(record.kind, record.file_name, record.file_sha256, accepted_count, accepted_count, 0)
-        retry = BatchRecord(**{**vars(retry), "retry_of": record.batch_id})
+        retry = self._new_record(
+            record.kind, record.file_name, record.file_sha256, accepted_count, accepted_count, 0, record.batch_id
+        )
         return write_batch(connection, retry, "select * from retried order by row_number", None, self._new_folder())
 
     def _commit(
@@ -468,7 +476,7 @@ def _reasons(
 ) -> tuple[dict[str, int], list[tuple[int, str, str]]]:
     if batch.quarantined is None:
         return {}, []
-    source = f"read_parquet({file_pattern(batch.quarantined)})"
+    source = parquet_rows([batch.quarantined])
     reasons = connection.execute(
         f"select reason, count(*) as row_count from {source} group by reason order by row_count desc, reason"
     ).fetchall()

@@ -20,20 +20,21 @@ from pathlib import Path
 import duckdb
 
 from city_index.contracts import KINDS, batch_columns, contracts
-from city_index.database import connect, file_pattern, identifier, quoted
+from city_index.database import connect, copy_to_parquet, file_pattern, identifier, parquet_rows, quoted
 from city_index.durability import sync
-from city_index.errors import CityIndexError
+from city_index.errors import CityIndexError, in_one_line
 from city_index.landing.door import RefusedFile
 from city_index.settings import Settings
 
 # The key of the batches' records in the metadata of a file of raw/.
 METADATA_KEY = "city_index_batches"
 
-_PARQUET_OPTIONS = "format parquet, compression zstd"
-
 # This many files of one kind are merged into one, unless they are large.
 COMPACT_FROM = 64
 _SMALL_BYTES = 128 << 20
+
+# How much of what a library said a message repeats.
+_SAID = 200
 
 
 @dataclass(frozen=True)
@@ -174,10 +175,10 @@ class RawStore:
         accepted, quarantined = work / f"accepted-{name}", work / f"quarantined-{name}"
         refused = [path for path in self.quarantine_files(kind) if path.name in {small.name for small in files}]
         with connect() as connection:
-            _copy(connection, _union(files), accepted, records)
+            copy_to_parquet(connection, f"from {parquet_rows(files)}", accepted, _metadata_of(records))
             _require_equal_rows(connection, files, accepted)
             if refused:
-                _copy(connection, _union(refused), quarantined, None)
+                copy_to_parquet(connection, f"from {parquet_rows(refused)}", quarantined)
                 _require_equal_rows(connection, refused, quarantined)
         if refused:
             _place(quarantined, self._settings.quarantine / kind / name)
@@ -203,7 +204,7 @@ class RawStore:
                 "(name varchar, file_name varchar, kind varchar, reason varchar, detail varchar)"
             )
             connection.executemany("insert into refused_files values (?, ?, ?, ?, ?)", rows)
-            connection.execute(f"copy refused_files to {quoted(temporary)} ({_PARQUET_OPTIONS})")
+            copy_to_parquet(connection, "from refused_files", temporary)
         _place(temporary, target)
 
     def refused_files(self) -> list[RefusedFile]:
@@ -217,34 +218,24 @@ class RawStore:
                     f"select name, kind, reason, detail from read_parquet({file_pattern(path)}) order by all"
                 ).fetchall()
             except duckdb.Error as error:
-                said = " ".join(str(error).split())[:200]
+                said = in_one_line(error, _SAID)
                 raise CityIndexError(f"{path} cannot be read ({said}); delete it, the next run makes it anew") from None
         return [RefusedFile(*row) for row in rows]
 
 
-_MERGED_SUFFIX = "-merged.parquet"
-
-
-def _union(files: list[Path]) -> str:
-    patterns = ", ".join(file_pattern(path) for path in files)
-    return f"select * from read_parquet([{patterns}], union_by_name=true, hive_partitioning=false)"
-
-
 def _require_equal_rows(connection: duckdb.DuckDBPyConnection, files: list[Path], merged: Path) -> None:
-    counted = "select count(*), bit_xor(hash(rows)) from ({}) as rows"
-    before, after = (connection.execute(counted.format(_union(paths))).fetchone() for paths in (files, [merged]))
+    before, after = (
+        connection.execute(f"select count(*), bit_xor(hash(rows)) from {parquet_rows(paths)} as rows").fetchone()
+        for paths in (files, [merged])
+    )
     if before != after:
         raise CityIndexError(
             f"merging {len(files)} files of {files[0].parent} lost or changed rows; nothing was merged"
         )
 
 
-def _copy(connection: duckdb.DuckDBPyConnection, query: str, target: Path, records: list[BatchRecord] | None) -> int:
-    metadata = ""
-    if records is not None:
-        text = json.dumps([asdict(record) for record in records], ensure_ascii=False)
-        metadata = f", kv_metadata {{{METADATA_KEY}: {quoted(text)}}}"
-    return connection.execute(f"copy ({query}) to {quoted(target)} ({_PARQUET_OPTIONS}{metadata})").fetchone()[0]
+def _metadata_of(records: list[BatchRecord]) -> dict[str, str]:
+    return {METADATA_KEY: json.dumps([asdict(record) for record in records], ensure_ascii=False)}
 
 
 def read_records(paths: list[Path]) -> dict[Path, list[BatchRecord]]:
@@ -283,7 +274,7 @@ def _metadata(connection: duckdb.DuckDBPyConnection, paths: list[Path]) -> dict[
 
 
 def _unreadable(path: Path, error: Exception) -> CityIndexError:
-    said = " ".join(str(error).split())[:200]
+    said = in_one_line(error, _SAID)
     return CityIndexError(f"{path} cannot be read as a landed batch ({said}); restore it, or move it away")
 
 
@@ -317,15 +308,16 @@ def write_batch(
     }
     batch = ", ".join(f"{given[name]} as {name}" for name in batch_columns())
     accepted = folder / "accepted.parquet"
-    accepted_count = _copy(connection, f"select {names}, {batch} from ({accepted_rows})", accepted, [record])
+    accepted_count = copy_to_parquet(
+        connection, f"select {names}, {batch} from ({accepted_rows})", accepted, _metadata_of([record])
+    )
     quarantined, quarantined_count = None, 0
     if quarantined_rows is not None:
         quarantined = folder / "quarantined.parquet"
-        quarantined_count = _copy(
+        quarantined_count = copy_to_parquet(
             connection,
             f"select {quoted(record.kind)} as kind, {batch}, * exclude (row_number) from ({quarantined_rows})",
             quarantined,
-            None,
         )
     if (accepted_count, quarantined_count) != (record.accepted_count, record.quarantined_count):
         raise CityIndexError(

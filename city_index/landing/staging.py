@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 
 from city_index.contracts import Contract, contracts
-from city_index.database import file_pattern, identifier, quoted
+from city_index.database import connect, copy_to_parquet, file_pattern, identifier, quoted
 from city_index.hashing import file_sha256
 from city_index.landing import csv_files, xlsx_files
 from city_index.landing.csv_files import UTF8, UnreadableFile
@@ -23,7 +23,9 @@ _CSV_OPTIONS = (
     "delim=',', quote='\"', escape='\"', auto_detect=false, strict_mode=true, hive_partitioning=false, "
     f"max_line_size={4 * csv_files.MAX_RECORD_BYTES}"
 )
-_PARQUET_OPTIONS = "(format parquet, compression zstd)"
+
+# SQL of malformed records where there are none.
+NO_MALFORMED = "select cast(null as bigint) as row_number, '' as detail, '' as raw_row where false"
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,6 @@ class Staged:
         received: how many rows it held.
         rows: SQL that gives ``row_number`` and all columns of the contract as text, in the order of the file.
         malformed: SQL that gives ``row_number``, ``detail`` and ``raw_row`` of the records that are no rows.
-        malformed_count: how many those are.
         header: the columns that the file has, in its order.
     """
 
@@ -43,11 +44,7 @@ class Staged:
     received: int
     rows: str
     malformed: str
-    malformed_count: int
     header: tuple[str, ...]
-
-
-_NO_MALFORMED = "select cast(null as bigint) as row_number, '' as detail, '' as raw_row where false"
 
 
 def header_of(path: Path) -> list[str]:
@@ -61,8 +58,14 @@ def header_of(path: Path) -> list[str]:
         return csv_files.read_header(path)
     if suffix == ".xlsx":
         return xlsx_files.read_header(path)
-    with duckdb.connect() as connection:
-        return _parquet_header(connection, path)
+    try:
+        with connect() as connection:
+            described = connection.execute(
+                f"describe select * from read_parquet({file_pattern(path)}, hive_partitioning=false)"
+            )
+            return [name for name, *_rest in described.fetchall()]
+    except duckdb.Error as error:
+        raise _not_parquet(path, error) from None
 
 
 def kind_of(header: list[str]) -> str | None:
@@ -126,7 +129,7 @@ def stage(
     # DuckDB is given a name of ours: the file's own may be no UTF-8, or mean something to DuckDB.
     path = work / f"input{suffix}"
     path.symlink_to(source)
-    header = _header(connection, path, suffix)
+    header = header_of(path)
     check_header(contract, header)
     if suffix == ".parquet":
         staged = _stage_parquet(connection, contract, header, path, work)
@@ -139,10 +142,6 @@ def stage(
     return staged
 
 
-def _header(connection: duckdb.DuckDBPyConnection, path: Path, suffix: str) -> list[str]:
-    return _parquet_header(connection, path) if suffix == ".parquet" else header_of(path)
-
-
 def _all_columns(contract: Contract, present: list[str], row_number: str) -> str:
     """The select list of a staged table: the contract's columns as text, absent ones as null."""
     columns = [
@@ -150,16 +149,6 @@ def _all_columns(contract: Contract, present: list[str], row_number: str) -> str
         for name in contract.names
     ]
     return ", ".join([f"{row_number} as row_number", *columns])
-
-
-def _parquet_header(connection: duckdb.DuckDBPyConnection, path: Path) -> list[str]:
-    try:
-        described = connection.execute(
-            f"describe select * from read_parquet({file_pattern(path)}, hive_partitioning=false)"
-        )
-        return [name for name, *_rest in described.fetchall()]
-    except duckdb.Error as error:
-        raise _not_parquet(path, error) from None
 
 
 def _not_parquet(path: Path, error: duckdb.Error) -> UnreadableFile:
@@ -173,10 +162,9 @@ def _stage_parquet(
     target = work / "rows.parquet"
     casts = ", ".join(f"cast({identifier(name)} as varchar) as {identifier(name)}" for name in header)
     try:
-        (copied,) = connection.execute(
-            f"copy (select {casts} from read_parquet({file_pattern(path)}, hive_partitioning=false)) "
-            f"to {quoted(target)} {_PARQUET_OPTIONS}"
-        ).fetchone()
+        copied = copy_to_parquet(
+            connection, f"select {casts} from read_parquet({file_pattern(path)}, hive_partitioning=false)", target
+        )
         (counted,) = connection.execute(f"select num_rows from parquet_file_metadata({file_pattern(path)})").fetchone()
     except duckdb.Error as error:
         raise _not_parquet(path, error) from None
@@ -186,7 +174,7 @@ def _stage_parquet(
         f"select {_all_columns(contract, header, 'file_row_number + 1')} "
         f"from read_parquet({file_pattern(target)}, file_row_number=true)"
     )
-    return Staged(file_sha256(path), counted, rows, _NO_MALFORMED, 0, tuple(header))
+    return Staged(file_sha256(path), counted, rows, NO_MALFORMED, tuple(header))
 
 
 def _stage_xlsx(
@@ -235,7 +223,7 @@ def _stage_csv(
             f"select {_all_columns(contract, header, 'file_row_number + 2')} "
             f"from read_parquet({file_pattern(target)}, file_row_number=true)"
         )
-        return Staged(scan.sha256, received, rows, _NO_MALFORMED, 0, tuple(header))
+        return Staged(scan.sha256, received, rows, NO_MALFORMED, tuple(header))
     target.unlink(missing_ok=True)
     rows_csv, malformed_csv = work / "rows.csv", work / "malformed.csv"
     taken = csv_files.take_apart(path, encoding, scan.line_end, len(header), rows_csv, malformed_csv)
@@ -250,14 +238,19 @@ def _first_line_end(path: Path) -> bytes:
 def _copy_plain(
     connection: duckdb.DuckDBPyConnection, header: list[str], path: Path, target: Path, line_end: bytes
 ) -> int | None:
-    """Let DuckDB read a CSV file as text; gives the rows it found, or None where it gave up."""
-    columns = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in header)
-    new_line = "'\\r\\n'" if line_end == b"\r\n" else "'\\n'"
+    """Let DuckDB read a CSV file as it stands; see ``_copy_csv``."""
+    new_line = "\\r\\n" if line_end == b"\r\n" else "\\n"
+    return _copy_csv(connection, path, target, dict.fromkeys(header, "VARCHAR"), f"header=true, new_line='{new_line}'")
+
+
+def _copy_csv(
+    connection: duckdb.DuckDBPyConnection, source: Path, target: Path, types: dict[str, str], options: str
+) -> int | None:
+    """Let DuckDB read a CSV file into a Parquet file; gives the rows it found, or None where it gave up."""
+    columns = ", ".join(f"{quoted(name)}: {quoted(type_)}" for name, type_ in types.items())
+    query = f"select * from read_csv({file_pattern(source)}, columns={{{columns}}}, {options}, {_CSV_OPTIONS})"
     try:
-        return connection.execute(
-            f"copy (select * from read_csv({file_pattern(path)}, columns={{{columns}}}, header=true, "
-            f"new_line={new_line}, {_CSV_OPTIONS})) to {quoted(target)} {_PARQUET_OPTIONS}"
-        ).fetchone()[0]
+        return copy_to_parquet(connection, query, target)
     except duckdb.Error:
         return None
 
@@ -290,17 +283,11 @@ def _from_parts(
         taken.rows + taken.malformed,
         rows,
         f"select row_number, detail, raw_row from read_parquet({file_pattern(malformed)})",
-        taken.malformed,
         tuple(header),
     )
 
 
 def _copy_part(connection: duckdb.DuckDBPyConnection, source: Path, target: Path, names: list[str]) -> int | None:
-    columns = ", ".join(["'row_number': 'BIGINT'", *(f"{quoted(name)}: 'VARCHAR'" for name in names)])
-    try:
-        return connection.execute(
-            f"copy (select * from read_csv({file_pattern(source)}, columns={{{columns}}}, header=false, "
-            f"new_line='\\n', {_CSV_OPTIONS})) to {quoted(target)} {_PARQUET_OPTIONS}"
-        ).fetchone()[0]
-    except duckdb.Error:
-        return None
+    """Read back a CSV file of our own, whose rows begin with their number; see ``_copy_csv``."""
+    types = {"row_number": "BIGINT", **dict.fromkeys(names, "VARCHAR")}
+    return _copy_csv(connection, source, target, types, "header=false, new_line='\\n'")

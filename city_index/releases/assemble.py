@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 
 from city_index.checks import Check
-from city_index.database import connect, identifier, quoted
+from city_index.database import connect, copy_to_parquet, identifier, quoted
 from city_index.errors import CityIndexError
 from city_index.hashing import file_sha256
 from city_index.releases.manifest import Manifest
@@ -140,7 +140,7 @@ def _create_meta_table(connection: duckdb.DuckDBPyConnection, table: str, rows: 
 
 def _export_parquet(connection: duckdb.DuckDBPyConnection, folder: Path, table: str, key: list[str]) -> None:
     ordered = f"select * from release.main.{identifier(table)} order by {', '.join(map(identifier, key))}"
-    connection.execute(f"copy ({ordered}) to {quoted(folder / f'{table}.parquet')} (format parquet, compression zstd)")
+    copy_to_parquet(connection, ordered, folder / f"{table}.parquet")
 
 
 def _export_csv(connection: duckdb.DuckDBPyConnection, folder: Path, table: str, key: list[str]) -> None:

@@ -11,7 +11,7 @@ import duckdb
 
 from city_index.checks import Check
 from city_index.contracts import contracts
-from city_index.database import file_pattern
+from city_index.database import parquet_rows
 from city_index.landing.landing import Landing, LandingOutcome
 from city_index.landing.raw_store import RawStore
 from city_index.progress import SilentReporter
@@ -69,16 +69,12 @@ class Door:
     def quarantined(self, kind: str, columns: str = "row_number, reason") -> list[tuple]:
         return self._rows(self.settings.quarantine / kind, columns)
 
-    def _rows(self, folder: Path, columns: str) -> list[tuple]:
+    def _rows(self, folder: Path, columns: str, rest: str = "order by batch_number, row_number") -> list[tuple]:
         files = sorted(folder.glob("*.parquet"))
         if not files:
             return []
-        listed = ", ".join(file_pattern(path) for path in files)
         with duckdb.connect() as connection:
-            return connection.execute(
-                f"select {columns} from read_parquet([{listed}], union_by_name=true, hive_partitioning=false) "
-                "order by batch_number, row_number"
-            ).fetchall()
+            return connection.execute(f"select {columns} from {parquet_rows(files)} {rest}").fetchall()
 
     def waiting(self) -> list[str]:
         """The files that still lie in the landing folder."""
@@ -93,28 +89,14 @@ class Door:
         records = RawStore(self.settings).records()
         for kind in contracts():
             accepted, quarantined = (
-                dict(rows)
-                for rows in (
-                    self._counts(self.settings.raw / kind),
-                    self._counts(self.settings.quarantine / kind),
-                )
+                dict(self._rows(folder / kind, "batch_id, count(*)", "group by batch_id"))
+                for folder in (self.settings.raw, self.settings.quarantine)
             )
             for record in (record for record in records if record.kind == kind):
                 assert record.accepted_count + record.quarantined_count == record.received_count, record
                 assert accepted.get(record.batch_id, 0) == record.accepted_count, record
                 assert quarantined.get(record.batch_id, 0) == record.quarantined_count, record
             assert set(accepted) | set(quarantined) <= {record.batch_id for record in records}
-
-    def _counts(self, folder: Path) -> list[tuple[str, int]]:
-        files = sorted(folder.glob("*.parquet"))
-        if not files:
-            return []
-        listed = ", ".join(file_pattern(path) for path in files)
-        with duckdb.connect() as connection:
-            return connection.execute(
-                f"select batch_id, count(*) from read_parquet([{listed}], union_by_name=true, hive_partitioning=false)"
-                " group by batch_id"
-            ).fetchall()
 
 
 def make_door(home: Path, **settings: int) -> Door:

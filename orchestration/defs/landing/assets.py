@@ -12,7 +12,7 @@ from city_index.gates.landed import landed_asset
 from city_index.gates.suites import LANDED
 from city_index.landing.known import editions_with_frameworks
 from city_index.landing.landing import LandedBatch, LandingOutcome
-from city_index.landing.raw_store import RawStore
+from city_index.landing.raw_store import BatchRecord, RawStore
 from city_index.session import RebuildSession
 from orchestration.checks import gate_check_results, gate_check_specs, not_asked
 
@@ -76,8 +76,7 @@ def _report_batches(context: dg.AssetExecutionContext, outcome: LandingOutcome) 
         context.log.info(sentence)
 
 
-def _totals(session: RebuildSession, outcome: LandingOutcome, table: str) -> dict[str, Any]:
-    records = RawStore(session.settings).records()
+def _totals(records: list[BatchRecord], outcome: LandingOutcome, table: str) -> dict[str, Any]:
     if table in KINDS:
         mine = [record for record in records if record.kind == table]
         landed = [batch.record for batch in outcome.batches if batch.record.kind == table]
@@ -118,8 +117,9 @@ def landing(
     """Land what lies in the landing folder; every batch is an event of its own with counts, reasons and a sample."""
     outcome = session.land()
     _report_batches(context, outcome)
+    records = RawStore(session.settings).records()
     for table, key in SOURCE_KEYS.items():
-        yield dg.MaterializeResult(key, metadata=_totals(session, outcome, table))
+        yield dg.MaterializeResult(key, metadata=_totals(records, outcome, table))
     editions = [edition_partition(*edition) for edition in editions_with_frameworks(session.settings)]
     try:
         context.instance.add_dynamic_partitions(EDITIONS.name, sorted(set(editions)))

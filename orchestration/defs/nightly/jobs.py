@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from city_index.errors import in_one_line
 from city_index.notify import post_failure
 from city_index.session import active_session
 from city_index.settings import Settings
@@ -24,7 +25,7 @@ def report_failure(context: dg.HookContext) -> None:
     session = active_session()
     error = context.op_exception
     found = session.failed_checks() if session is not None and session.has_build else []
-    reason = "; ".join(found[:3]) or " ".join(str(error).split()) or type(error).__name__
+    reason = "; ".join(found[:3]) or in_one_line(error)
     _report(context.log, f"City Index: step {context.op.name} of run {context.run_id} failed: {reason}")
     if session is not None:
         session.reported_failure = reason
