@@ -2,14 +2,18 @@
 
 {#- A sum of doubles that does not depend on the order of its rows. Parallel engines add doubles in any order and
     differ in the last bits; a sum of decimals is exact, so two builds of the same input agree to the last digit.
-    15 decimals leave 23 digits before the point. -#}
-{% macro stable_sum(expression) -%}
-    cast(sum(cast({{ expression }} as decimal(38, 15))) as double)
+    15 decimals leave 23 digits before the point. With partition_by it is a window's sum. -#}
+{% macro stable_sum(expression, partition_by=none) -%}
+    cast(sum(cast({{ expression }} as decimal(38, 15))){{ window_of(partition_by) }} as double)
 {%- endmacro %}
 
 {#- A mean over the rows where the expression is not null, summed as above. -#}
-{% macro stable_mean(expression) -%}
-    {{ stable_sum(expression) }} / nullif(count({{ expression }}), 0)
+{% macro stable_mean(expression, partition_by=none) -%}
+    {{ stable_sum(expression, partition_by) }} / nullif(count({{ expression }}){{ window_of(partition_by) }}, 0)
+{%- endmacro %}
+
+{% macro window_of(partition_by) -%}
+    {%- if partition_by %} over (partition by {{ partition_by | join(', ') }}){% endif -%}
 {%- endmacro %}
 
 {#- The value at which scores are compared: never compare or rank a bare double. -#}
@@ -35,4 +39,17 @@
 {#- Half a unit of the last printed decimal: the largest distance that rounding explains. -#}
 {% macro half_unit(decimals_variable) -%}
     {{ 0.5 * 10 ** (-var(decimals_variable)) }}
+{%- endmacro %}
+
+{#- The whole number that a text is; null where it is none. A bare cast rounds in one engine and fails in another. -#}
+{% macro whole_number(text) -%}
+    case
+        when translate({{ text }}, '0123456789', '') = '' and length({{ text }}) < 10
+            then try_cast({{ text }} as int)
+    end
+{%- endmacro %}
+
+{#- A number that is finite and can be calculated with; null where it is not. The bound is portable: see is_finite. -#}
+{% macro finite(expression) -%}
+    case when abs({{ expression }}) < 1e300 then {{ expression }} end
 {%- endmacro %}

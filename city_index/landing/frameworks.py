@@ -28,7 +28,24 @@ NORMS_NEEDED = {
     "distance_to_reference": ("norm_low",),
 }
 
-LEAF_COLUMNS = ("direction", "normalisation", "norm_low", "norm_high", "scale_low", "scale_high")
+# These need values in the unit of their norms or scale.
+_NOT_AFTER_LOGARITHMS = ("score", *NORMS_NEEDED)
+
+# These give no place on a scale.
+_WITHOUT_SCALE = ("rank", "borda")
+
+LEAF_COLUMNS = (
+    "direction",
+    "normalisation",
+    "norm_low",
+    "norm_high",
+    "scale_low",
+    "scale_high",
+    "denominator",
+    "imputation",
+    "treatment",
+    "treatment_limit",
+)
 INNER_COLUMNS = ("aggregation", "missing_policy", "min_coverage")
 
 # The columns that make the method; a name may be mended in a framework that is in use, these may not.
@@ -47,8 +64,8 @@ _SHOWN_FAULTS = 2000
 _DEFAULTS = {
     "direction": 1,
     "normalisation": "score",
-    "scale_low": 0.0,
-    "scale_high": 100.0,
+    "imputation": "none",
+    "treatment": "none",
     "aggregation": "arithmetic",
     "missing_policy": "renormalise",
     "weight_status": "assumed",
@@ -182,26 +199,60 @@ def tree_faults(nodes: list[Node]) -> list[TreeFault]:
                 add(node, f"{code} is {'a leaf' if is_leaf else 'no leaf'} and gives {name}; leave it empty")
         if is_leaf:
             _check_norms(node, add)
+            _check_scale(node, add)
+            _check_preparation(node, add)
     return faults
 
 
 def _check_norms(node: Node, add) -> None:
-    normalisation = node["normalisation"] or _DEFAULTS["normalisation"]
+    code, normalisation = node["indicator_code"], node["normalisation"] or _DEFAULTS["normalisation"]
     for name in NORMS_NEEDED.get(normalisation, ()):
         if node[name] is None:
-            add(node, f"{node['indicator_code']} is normalised by {normalisation} and lacks {name}")
+            add(node, f"{code} is normalised by {normalisation} and lacks {name}")
     low, high = node["norm_low"], node["norm_high"]
     if normalisation in ("goalposts", "log_goalposts") and low is not None and high is not None:
         if not low < high:
-            add(node, f"{node['indicator_code']} has norm_low {low:g} not below norm_high {high:g}")
+            add(node, f"{code} has norm_low {low:g} not below norm_high {high:g}")
         elif normalisation == "log_goalposts" and low <= 0:
-            add(node, f"{node['indicator_code']} has norm_low {low:g}; logarithms need it above 0")
-    scale_low = _DEFAULTS["scale_low"] if node["scale_low"] is None else node["scale_low"]
-    scale_high = _DEFAULTS["scale_high"] if node["scale_high"] is None else node["scale_high"]
-    if normalisation == "score" and (scale_low, scale_high) != (0.0, 100.0):
-        add(node, f"{node['indicator_code']} is normalised by score, whose scale is 0..100; leave its scale empty")
-    elif normalisation != "z_score" and not scale_low < scale_high:
-        add(node, f"{node['indicator_code']} has scale_low {scale_low:g} not below scale_high {scale_high:g}")
+            add(node, f"{code} has norm_low {low:g}; logarithms need it above 0")
+
+
+def _scale(node: Node) -> tuple[float, float]:
+    """Both ends of a leaf's scale, defaults filled in; of a z-score its mean and standard deviation."""
+    default_high = 1.0 if node["normalisation"] == "z_score" else 100.0
+    low, high = node["scale_low"], node["scale_high"]
+    return (0.0 if low is None else low, default_high if high is None else high)
+
+
+def _check_scale(node: Node, add) -> None:
+    code, normalisation = node["indicator_code"], node["normalisation"] or _DEFAULTS["normalisation"]
+    low, high = _scale(node)
+    if normalisation in _WITHOUT_SCALE:
+        if (low, high) != (0.0, 100.0):
+            add(node, f"{code} is normalised by {normalisation}, which has no scale; leave its scale empty")
+    elif normalisation == "score":
+        if (low, high) != (0.0, 100.0):
+            add(node, f"{code} is normalised by score, whose scale is 0..100; leave its scale empty")
+    elif normalisation == "z_score":
+        if not high > 0:
+            add(node, f"{code} has scale_high {high:g}; the standard deviation of a z_score lies above 0")
+    elif not low < high:
+        add(node, f"{code} has scale_low {low:g} not below scale_high {high:g}")
+
+
+def _check_preparation(node: Node, add) -> None:
+    """Whether what is done to a value before it is normalised fits how it is normalised."""
+    code, normalisation = node["indicator_code"], node["normalisation"] or _DEFAULTS["normalisation"]
+    if node["treatment_limit"] is not None and node["treatment"] != "winsorise":
+        add(node, f"{code} gives treatment_limit and is not treated by winsorise; leave it empty")
+    if node["treatment"] == "log" and normalisation in _NOT_AFTER_LOGARITHMS:
+        add(
+            node,
+            f"{code} is treated by log and normalised by {normalisation}, whose norms are no logarithms; "
+            "normalise it by log_goalposts, or leave the treatment empty",
+        )
+    if node["denominator"] is not None and normalisation == "score":
+        add(node, f"{code} is normalised by score and gives denominator; a score is not divided, leave it empty")
 
 
 def _depths(by_code: dict[str, Node]) -> tuple[dict[str, int | None], set[str]]:
@@ -274,6 +325,8 @@ def _changes_of_a_used_tree(
 
 
 def _effective(node: Node, name: str) -> Any:
+    if name in ("scale_low", "scale_high"):
+        return _scale(node)[name == "scale_high"]
     value = node[name]
     return _DEFAULTS.get(name) if value is None else value
 

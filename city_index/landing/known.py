@@ -43,8 +43,10 @@ def load_known(connection: duckdb.DuckDBPyConnection, settings: Settings, store:
     # Files may hold batches that overlap in number, so the trees are taken batch by batch.
     if store.files("frameworks"):
         connection.execute(
-            f"create temp table landed_frameworks as select batch_number, {_as_text(_NODE_NAMES)} "
-            f"from {parquet_rows(store.files('frameworks'))}"
+            # Files from before a column was added lack it.
+            f"create temp table landed_frameworks as select batch_number, {_as_text(_NODE_NAMES)} from ("
+            f"select {', '.join(f'cast(null as varchar) as {identifier(name)}' for name in _NODE_NAMES)} where false "
+            f"union all by name from {parquet_rows(store.files('frameworks'))})"
         )
         _replace_trees(
             connection,

@@ -33,7 +33,16 @@
                 {%- for name, type in columns.items() %}
                     cast({{ name }} as {{ type }}) as {{ name }}{{ ',' if not loop.last }}
                 {%- endfor %}
-                from read_parquet('{{ path }}', union_by_name = true, hive_partitioning = false)
+                from (
+                    -- Files from before a column was added lack it.
+                    select
+                    {%- for name, type in columns.items() %}
+                        cast(null as {{ type }}) as {{ name }}{{ ',' if not loop.last }}
+                    {%- endfor %}
+                    where false
+                    union all by name
+                    select * from read_parquet('{{ path }}', union_by_name = true, hive_partitioning = false)
+                )
             {%- endif -%}
         {%- endset -%}
         {% do run_query('create or replace view landed.' ~ source.name ~ ' as ' ~ query) %}

@@ -1,14 +1,14 @@
 with
 
-observations as (
+denominated_values as (
 
-    select * from {{ ref('stg_observations') }}
+    select * from {{ ref('int_denominated_values') }}
 
 ),
 
 indicators as (
 
-    select * from {{ ref('int_indicators') }}
+    select * from {{ ref('int_scenario_indicators') }}
 
 ),
 
@@ -19,7 +19,7 @@ edition_cities as (
         index_code,
         edition,
         city_code
-    from observations
+    from {{ ref('stg_observations') }}
     where value is not null
 
 ),
@@ -28,10 +28,12 @@ edition_cities as (
 grid as (
 
     select
+        indicators.scenario,
         edition_cities.index_code,
         edition_cities.edition,
         edition_cities.city_code,
-        indicators.indicator_code
+        indicators.indicator_code,
+        coalesce(indicators.denominator, '') as denominator
     from edition_cities
     inner join indicators
         on
@@ -44,19 +46,27 @@ grid as (
 final as (
 
     select
+        grid.scenario,
         grid.index_code,
         grid.edition,
         grid.city_code,
         grid.indicator_code,
-        observations.value,
-        case when observations.value is not null then observations.provenance end as provenance
+        grid.denominator,
+        denominated_values.observed_value,
+        denominated_values.value,
+        case
+            when denominated_values.observed_value is null then 'not_observed'
+            when denominated_values.value is null then 'no_denominator'
+        end as missing_reason,
+        case when denominated_values.value is not null then denominated_values.provenance end as provenance
     from grid
-    left join observations
+    left join denominated_values
         on
-            grid.index_code = observations.index_code
-            and grid.edition = observations.edition
-            and grid.city_code = observations.city_code
-            and grid.indicator_code = observations.indicator_code
+            grid.index_code = denominated_values.index_code
+            and grid.edition = denominated_values.edition
+            and grid.city_code = denominated_values.city_code
+            and grid.indicator_code = denominated_values.indicator_code
+            and grid.denominator = denominated_values.denominator
 
 )
 

@@ -50,13 +50,37 @@ described as (
         coalesce(editions.weighting_statistic_code, '{{ var("default_weighting_statistic") }}')
             as weighting_statistic_code,
         editions.weighting_year,
-        try_cast(framework_editions.edition as int) as edition_year,
+        {{ whole_number('framework_editions.edition') }} as edition_number,
         editions.note
     from framework_editions
     left join editions
         on
             framework_editions.index_code = editions.index_code
             and framework_editions.edition = editions.edition
+
+),
+
+-- Editions of an index follow each other by their numbers, or by their labels where one of them is no number.
+ordered as (
+
+    select
+        *,
+        case
+            when
+                count(edition_number) over (partition by index_code)
+                = count(*) over (partition by index_code)
+                then cast(edition_number as double)
+        end as edition_time
+    from described
+
+),
+
+numbered as (
+
+    select
+        *,
+        cast(row_number() over (partition by index_code order by edition_time, edition) as int) as edition_ordinal
+    from ordered
 
 ),
 
@@ -77,45 +101,54 @@ edition_cities as (
 covered_years as (
 
     select
-        described.index_code,
-        described.edition,
+        numbered.index_code,
+        numbered.edition,
         statistics.year,
         row_number() over (
-            partition by described.index_code, described.edition
+            partition by numbered.index_code, numbered.edition
             order by count(*) desc, statistics.year desc
         ) as preference
-    from described
+    from numbered
     inner join edition_cities
         on
-            described.index_code = edition_cities.index_code
-            and described.edition = edition_cities.edition
+            numbered.index_code = edition_cities.index_code
+            and numbered.edition = edition_cities.edition
     inner join statistics
         on
             edition_cities.city_code = statistics.city_code
-            and described.weighting_statistic_code = statistics.statistic_code
-            and (described.edition_year is null or statistics.year < described.edition_year)
-    group by described.index_code, described.edition, statistics.year
+            and numbered.weighting_statistic_code = statistics.statistic_code
+            and (numbered.edition_number is null or statistics.year < numbered.edition_number)
+    group by numbered.index_code, numbered.edition, statistics.year
 
 ),
 
 final as (
 
     select
-        described.index_code,
-        described.edition,
-        described.title_zh,
-        described.title_en,
-        described.publisher_zh,
-        described.publisher_en,
-        described.source_document,
-        described.weighting_statistic_code,
-        coalesce(described.weighting_year, covered_years.year) as weighting_year,
-        described.note
-    from described
+        numbered.index_code,
+        numbered.edition,
+        numbered.title_zh,
+        numbered.title_en,
+        numbered.publisher_zh,
+        numbered.publisher_en,
+        numbered.source_document,
+        numbered.weighting_statistic_code,
+        coalesce(numbered.weighting_year, covered_years.year) as weighting_year,
+        numbered.edition_number,
+        numbered.edition_ordinal,
+        coalesce(numbered.edition_time, numbered.edition_ordinal) as edition_time,
+        lag(numbered.edition) over (
+            partition by numbered.index_code order by numbered.edition_ordinal
+        ) as previous_edition,
+        lead(numbered.edition) over (
+            partition by numbered.index_code order by numbered.edition_ordinal
+        ) is null as is_newest,
+        numbered.note
+    from numbered
     left join covered_years
         on
-            described.index_code = covered_years.index_code
-            and described.edition = covered_years.edition
+            numbered.index_code = covered_years.index_code
+            and numbered.edition = covered_years.edition
             and covered_years.preference = 1
 
 )

@@ -95,6 +95,10 @@ final as (
         nodes.aggregation,
         nodes.missing_policy,
         nodes.min_coverage,
+        nodes.denominator,
+        nodes.imputation,
+        nodes.treatment,
+        nodes.treatment_limit,
         nodes.note
     from weighted as nodes
     left join weighted as parents

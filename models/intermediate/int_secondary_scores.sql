@@ -1,1 +1,1 @@
-{{ parent_scores(child_scores=ref('int_tertiary_scores')) }}
+{{ parent_scores(child_scores=ref('int_tertiary_scores'), indicators=ref('int_scenario_indicators')) }}

@@ -28,6 +28,10 @@ final as (
         aggregation,
         missing_policy,
         min_coverage,
+        denominator,
+        imputation,
+        treatment,
+        treatment_limit,
         note
     from indicators
 

@@ -34,8 +34,28 @@ changes as (
         ref('stg_framework_versions'),
         key=['index_code', 'edition', 'indicator_code'],
         index_key=['index_code', 'edition', 'indicator_code'],
-        numbers=['weight', 'min_coverage', 'norm_low', 'norm_high'],
-        texts=['parent_code', 'name_zh', 'name_en', 'normalisation', 'aggregation', 'missing_policy', 'weight_status']
+        numbers=[
+            'weight',
+            'min_coverage',
+            'direction',
+            'norm_low',
+            'norm_high',
+            'scale_low',
+            'scale_high',
+            'treatment_limit'
+        ],
+        texts=[
+            'parent_code',
+            'name_zh',
+            'name_en',
+            'normalisation',
+            'aggregation',
+            'missing_policy',
+            'weight_status',
+            'denominator',
+            'imputation',
+            'treatment'
+        ]
     ) }}
 
 ),

@@ -17,8 +17,12 @@ final as (
         score,
         rank,
         contribution,
+        contribution_method,
         coverage_share,
-        false as is_imputed,
+        child_coverage_share,
+        weighted_coverage_share,
+        is_imputed,
+        missing_reason,
         provenance
     from indicator_scores
 

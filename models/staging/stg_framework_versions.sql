@@ -18,6 +18,10 @@
         'aggregation',
         'missing_policy',
         'min_coverage',
-        'weight_status'
+        'weight_status',
+        'denominator',
+        'imputation',
+        'treatment',
+        'treatment_limit'
     ]
 ) }}

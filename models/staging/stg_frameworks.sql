@@ -63,6 +63,10 @@ named as (
         nullif(trim(missing_policy), '') as missing_policy,
         min_coverage,
         nullif(trim(weight_status), '') as weight_status,
+        nullif(trim(denominator), '') as denominator,
+        nullif(trim(imputation), '') as imputation,
+        nullif(trim(treatment), '') as treatment,
+        treatment_limit,
         nullif(trim(note), '') as note
     from frameworks
 
@@ -81,7 +85,7 @@ parents as (
 
 -- What a framework leaves empty takes the documented default, on the nodes to which the choice applies. A weight of
 -- unknown standing counts as assumed: nobody may read it as printed.
-final as (
+defaulted as (
 
     select
         named.index_code,
@@ -92,17 +96,20 @@ final as (
         named.name_en,
         named.relative_weight,
         parents.parent_code is null as is_leaf,
-        case when parents.parent_code is null then coalesce(named.direction, 1) end as direction,
-        case when parents.parent_code is null then coalesce(named.normalisation, 'score') end as normalisation,
+        coalesce(named.direction, 1) as direction,
+        coalesce(named.normalisation, 'score') as normalisation,
         named.norm_low,
         named.norm_high,
-        case when parents.parent_code is null then coalesce(named.scale_low, 0) end as scale_low,
-        case when parents.parent_code is null then coalesce(named.scale_high, 100) end as scale_high,
-        case when parents.parent_code is not null then coalesce(named.aggregation, 'arithmetic') end as aggregation,
-        case when parents.parent_code is not null then coalesce(named.missing_policy, 'renormalise') end
-            as missing_policy,
-        case when parents.parent_code is not null then named.min_coverage end as min_coverage,
+        named.scale_low,
+        named.scale_high,
+        coalesce(named.aggregation, 'arithmetic') as aggregation,
+        coalesce(named.missing_policy, 'renormalise') as missing_policy,
+        named.min_coverage,
         coalesce(named.weight_status, 'assumed') as weight_status,
+        named.denominator,
+        coalesce(named.imputation, 'none') as imputation,
+        coalesce(named.treatment, 'none') as treatment,
+        named.treatment_limit,
         named.note
     from named
     left join parents
@@ -110,6 +117,45 @@ final as (
             named.index_code = parents.index_code
             and named.edition = parents.edition
             and named.indicator_code = parents.parent_code
+
+),
+
+-- The scale of a z-score is its mean and standard deviation; ranks have none.
+final as (
+
+    select
+        index_code,
+        edition,
+        indicator_code,
+        parent_code,
+        name_zh,
+        name_en,
+        relative_weight,
+        is_leaf,
+        case when is_leaf then direction end as direction,
+        case when is_leaf then normalisation end as normalisation,
+        norm_low,
+        norm_high,
+        case
+            when is_leaf and normalisation not in ('rank', 'borda') then coalesce(scale_low, 0)
+        end as scale_low,
+        case
+            when is_leaf and normalisation = 'z_score' then coalesce(scale_high, 1)
+            when is_leaf and normalisation not in ('rank', 'borda') then coalesce(scale_high, 100)
+        end as scale_high,
+        case when not is_leaf then aggregation end as aggregation,
+        case when not is_leaf then missing_policy end as missing_policy,
+        case when not is_leaf then min_coverage end as min_coverage,
+        weight_status,
+        case when is_leaf then denominator end as denominator,
+        case when is_leaf then imputation end as imputation,
+        case when is_leaf then treatment end as treatment,
+        case
+            when is_leaf and treatment = 'winsorise'
+                then coalesce(treatment_limit, {{ var('default_treatment_limit') }})
+        end as treatment_limit,
+        note
+    from defaulted
 
 )
 
