@@ -333,13 +333,19 @@ RAW_BATCHES: tuple[Batch, ...] = (
     ),
 )
 
-# The score scale of an edition: known where every leaf is mapped onto one.
+# The score scale of an edition: known where every leaf is held to one. It reaches down to 0 where a missing child counts
+# as that.
 _SCALES = """
-    select index_code, edition, min(scale_low) as scale_low, max(scale_high) as scale_high
+    select
+        index_code,
+        edition,
+        min(case when level = 3 then scale_low when missing_policy = 'zero' then 0 end) as scale_low,
+        max(case when level = 3 then scale_high when missing_policy = 'zero' then 0 end) as scale_high
     from dim_indicators
-    where level = 3
     group by all
-    having bool_and(normalisation not in ('z_score', 'rank', 'borda'))
+    having bool_and(
+        level < 3 or normalisation in ('score', 'min_max', 'goalposts', 'log_goalposts', 'percentile_rank')
+    )
 """
 
 MARTS_BATCHES: tuple[Batch, ...] = (

@@ -52,7 +52,7 @@ observed_provenances as (
         min(provenance) as first_provenance,
         max(provenance) as last_provenance,
         count(case when provenance = 'reconstructed' then 1 end)
-        / nullif(cast(count(provenance) as double), 0) as reconstructed_share
+        / nullif(cast(count(case when provenance <> 'imputed' then 1 end) as double), 0) as reconstructed_share
     from indicator_scores
     where level = 3
     group by index_code, edition

@@ -30,6 +30,7 @@ placed as (
         cities.cluster_code,
         coalesce(cities.province_zh, cities.province_en) as province,
         indicator_scores.coverage_share,
+        indicator_scores.is_imputed,
         indicator_scores.provenance
     from indicator_scores
     inner join cities
@@ -69,6 +70,7 @@ final as (
         case when cluster_code is not null then rank_in_cluster end as rank_in_cluster,
         case when tier_code is not null then rank_in_tier end as rank_in_tier,
         coverage_share,
+        is_imputed,
         case
             when total_score is null then 'not_scored'
             when coverage_share < 1 then 'partial'

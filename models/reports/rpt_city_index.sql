@@ -116,6 +116,7 @@ final as (
         {%- endfor %}
         round(100 * city_scores.coverage_share, {{ var('report_decimals') }}) as coverage_percent,
         city_scores.status,
+        city_scores.is_imputed,
         city_scores.provenance,
         round(100 * editions.assumed_weight_share, {{ var('report_decimals') }}) as assumed_weight_percent,
         {{ data_notice('editions.reconstructed_share', 'editions.assumed_weight_share', 'zh') }} as notice_zh,

@@ -1,0 +1,27 @@
+-- An indicator that no city has a value of counts for nothing.
+
+{{ config(severity='warn', meta={'dagster': {'ref': {'name': 'fct_indicator_scores'}}}) }}
+
+with
+
+indicator_scores as (
+
+    select * from {{ ref('fct_indicator_scores') }}
+
+),
+
+final as (
+
+    select
+        index_code,
+        edition,
+        indicator_code,
+        count(*) as city_count
+    from indicator_scores
+    where level = 3
+    group by index_code, edition, indicator_code
+    having count(provenance) = 0
+
+)
+
+select * from final
