@@ -169,7 +169,7 @@ judged as (
     select
         *,
         case
-            when value is null then missing_reason
+            when value is null then coalesce(missing_reason, 'not_observed')
             else {{ missing_reason_of_score() | indent(12) }}
         end as score_missing_reason
     from normalised

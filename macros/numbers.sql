@@ -41,6 +41,28 @@
     {{ 0.5 * 10 ** (-var(decimals_variable)) }}
 {%- endmacro %}
 
+{#- How wide the scale of a tertiary is: of a z-score one standard deviation; null for ranks, which have none. -#}
+{% macro width_of_scale() -%}
+    case
+        when normalisation = 'z_score' and scale_high > 0 then scale_high
+        when normalisation <> 'z_score' and scale_high > scale_low then scale_high - scale_low
+    end
+{%- endmacro %}
+
+{#- Decimals at which people read scores of a scale this wide: the report's on a scale of 100, two more on one of 1. -#}
+{% macro decimals_of_scale(scale_width) -%}
+    greatest(least({{ var('report_decimals') }} + 2 - cast(round(log10({{ scale_width }})) as int), 6), 0)
+{%- endmacro %}
+
+{#- A score rounded for people; the number of decimals is a column. -#}
+{% macro rounded(score, decimals) -%}
+    case {{ decimals }}
+        {%- for places in range(7) %}
+        when {{ places }} then round({{ score }}, {{ places }})
+        {%- endfor %}
+    end
+{%- endmacro %}
+
 {#- The whole number that a text is; null where it is none. A bare cast rounds in one engine and fails in another. -#}
 {% macro whole_number(text) -%}
     case

@@ -115,10 +115,10 @@ def _print_top_ten(console, database: Path) -> None:
 
     with duckdb.connect(str(database), read_only=True) as connection:
         editions = connection.execute(
-            "select index_code, edition, title_zh, publisher_zh, city_count from dim_editions "
+            "select index_code, edition, title_zh, publisher_zh, city_count, report_decimals from dim_editions "
             "where city_count > 0 order by all"
         ).fetchall()
-        for index_code, edition, title, publisher, city_count in editions:
+        for index_code, edition, title, publisher, city_count, decimals in editions:
             rows = connection.execute(
                 "select total_rank, city_zh, city_en, total_score, coalesce(tier_zh, ''), notice_zh, notice_en "
                 "from rpt_city_index where index_code = ? and edition = ? and total_rank <= 10 "
@@ -133,7 +133,7 @@ def _print_top_ten(console, database: Path) -> None:
             table.add_column("score", justify="right")
             table.add_column("tier")
             for rank, name_zh, name_en, score, tier, _zh, _en in rows:
-                table.add_row(str(rank), escape(name_zh), escape(name_en), f"{score:.1f}", escape(tier))
+                table.add_row(str(rank), escape(name_zh), escape(name_en), f"{score:.{decimals}f}", escape(tier))
             console.print()
             console.print(table)
             if publisher:

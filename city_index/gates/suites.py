@@ -333,8 +333,8 @@ RAW_BATCHES: tuple[Batch, ...] = (
     ),
 )
 
-# The score scale of an edition: known where every leaf is held to one. It reaches down to 0 where a missing child counts
-# as that.
+# The score scale of an edition: known where every leaf is held to one. It reaches down to 0 where a missing child
+# counts as that.
 _SCALES = """
     select
         index_code,

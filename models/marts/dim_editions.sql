@@ -18,12 +18,14 @@ indicator_scores as (
 
 ),
 
-assumed_weights as (
+leaves as (
 
     select
         index_code,
         edition,
-        {{ stable_sum("case when weight_status = 'assumed' then effective_weight else 0 end") }} as assumed_weight_share
+        {{ stable_sum("case when weight_status = 'assumed' then effective_weight else 0 end") }}
+            as assumed_weight_share,
+        {{ decimals_of_scale("coalesce(max(" ~ width_of_scale() ~ "), 100)") }} as report_decimals
     from indicators
     where is_leaf
     group by index_code, edition
@@ -78,15 +80,16 @@ final as (
             when observed_provenances.first_provenance is not null then 'mixed'
         end as provenance,
         coalesce(observed_provenances.reconstructed_share, 0) as reconstructed_share,
-        assumed_weights.assumed_weight_share,
+        leaves.assumed_weight_share,
+        leaves.report_decimals,
         edition_settings.weighting_statistic_code,
         edition_settings.weighting_year,
         edition_settings.note
     from edition_settings
-    inner join assumed_weights
+    inner join leaves
         on
-            edition_settings.index_code = assumed_weights.index_code
-            and edition_settings.edition = assumed_weights.edition
+            edition_settings.index_code = leaves.index_code
+            and edition_settings.edition = leaves.edition
     left join totals
         on
             edition_settings.index_code = totals.index_code

@@ -101,7 +101,7 @@ final as (
         cities.name_en as city_en,
         cities.province_zh,
         cities.province_en,
-        round(city_scores.total_score, {{ var('report_decimals') }}) as total_score,
+        {{ rounded('city_scores.total_score', 'editions.report_decimals') | indent(8) }} as total_score,
         tiers.name_zh as tier_zh,
         tiers.name_en as tier_en,
         clusters.name_zh as cluster_zh,
@@ -112,7 +112,8 @@ final as (
         {%- for slot in range(1, primary_slots + 1) %}
         primary_columns.primary_{{ slot }}_name_zh,
         primary_columns.primary_{{ slot }}_name_en,
-        round(primary_columns.primary_{{ slot }}_score, {{ var('report_decimals') }}) as primary_{{ slot }}_score,
+        {{ rounded('primary_columns.primary_' ~ slot ~ '_score', 'editions.report_decimals') | indent(8) }}
+            as primary_{{ slot }}_score,
         {%- endfor %}
         round(100 * city_scores.coverage_share, {{ var('report_decimals') }}) as coverage_percent,
         city_scores.status,
