@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import duckdb
 import pytest
 from landing_files import FRAMEWORK, OBSERVATIONS, Door, make_door
 
 from city_index.contracts import contracts
+from city_index.database import copy_to_parquet
 from city_index.landing.frameworks import tree_faults
+from city_index.landing.raw_store import METADATA_KEY
 
 NAMES = contracts()["frameworks"].names
 
@@ -33,6 +36,21 @@ def leaf(**columns: object) -> dict:
 
 def test_a_sound_tree_has_no_fault() -> None:
     assert tree_faults(tree(*SOUND)) == []
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        {"normalisation": "z_score", "scale_low": 50.0, "scale_high": 10.0},
+        {"normalisation": "rank", "scale_low": 0.0, "scale_high": 100.0},
+        {"normalisation": "min_max", "treatment": "winsorise", "treatment_limit": 3, "denominator": "population"},
+        {"normalisation": "z_score", "treatment": "log", "imputation": "linear", "direction": -1},
+        {"normalisation": "distance_to_target", "norm_high": -3.0},
+        {"direction": -1},
+    ],
+)
+def test_choices_that_fit_each_other_are_taken(choices: dict) -> None:
+    assert tree_faults(tree(*SOUND, leaf(**choices))) == []
 
 
 def test_a_tree_may_be_given_from_its_leaves() -> None:
@@ -62,6 +80,14 @@ def test_a_tree_may_be_given_from_its_leaves() -> None:
         ([*SOUND, leaf(normalisation="distance_to_reference")], 7, "lacks norm_low"),
         ([*SOUND, leaf(normalisation="min_max", scale_low=100.0)], 7, "scale_low 100 not below scale_high 100"),
         ([*SOUND, leaf(scale_low=0.0, scale_high=10.0)], 7, "normalised by score, whose scale is 0..100"),
+        ([*SOUND, leaf(normalisation="rank", scale_high=10.0)], 7, "normalised by rank, which has no scale"),
+        ([*SOUND, leaf(normalisation="z_score", scale_high=0.0)], 7, "scale_high 0; the standard deviation"),
+        ([*SOUND, leaf(normalisation="min_max", treatment_limit=3)], 7, "gives treatment_limit and is not treated"),
+        ([*SOUND, leaf(treatment="log")], 7, "treated by log and normalised by score"),
+        ([*SOUND, leaf(normalisation="goalposts", norm_low=1.0, norm_high=2.0, treatment="log")], 7, "log_goalposts"),
+        ([*SOUND, leaf(denominator="population")], 7, "a score is not divided"),
+        ([*SOUND[:2], {"indicator_code": "s", "parent_code": "p", "imputation": "mean"}, *SOUND[3:]], 4, "imputation"),
+        ([*SOUND[:2], {"indicator_code": "s", "parent_code": "p", "treatment": "log"}, *SOUND[3:]], 4, "treatment"),
     ],
 )
 def test_every_fault_of_a_tree_is_named_at_its_row(nodes: list, row_number: int, said: str) -> None:
@@ -153,6 +179,23 @@ def test_a_framework_in_use_keeps_its_method(door: Door, old: str, new: str, sai
     assert batch.record.accepted_count == 0
     details = " ".join(detail for (detail,) in door.quarantined("frameworks", "detail"))
     assert said in details and "land a changed tree as a new edition" in details
+
+
+def test_a_framework_landed_before_a_column_was_added_still_counts(door: Door) -> None:
+    door.land_foreign_index()
+    (path,) = (door.settings.raw / "frameworks").glob("*.parquet")
+    with duckdb.connect() as connection:
+        ((metadata,),) = connection.execute(
+            f"select decode(value) from parquet_kv_metadata('{path}') where decode(key) = '{METADATA_KEY}'"
+        ).fetchall()
+        rows = f"select * exclude (denominator, imputation, treatment, treatment_limit) from '{path}'"
+        copy_to_parquet(connection, rows, path.with_suffix(".old"), {METADATA_KEY: metadata})
+    path.with_suffix(".old").replace(path)
+    outcome = door.land_observations(["wellbeing,2024,AUT,lifespan,5"])
+    assert [batch.record.accepted_count for batch in outcome.batches] == [1]
+    door.drop("frameworks", "changed.csv", FRAMEWORK.replace("Lifespan,3", "Lifespan,2"))
+    (batch,) = door.land().batches
+    assert batch.reasons["framework in use"] == 1
 
 
 def test_names_of_a_framework_in_use_may_be_mended(door: Door) -> None:
