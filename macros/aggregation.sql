@@ -26,7 +26,7 @@
 {%- endmacro %}
 
 {% macro arithmetic_mean() -%}
-    {{ weighted_sum("score") }} / nullif({{ used_weight() }}, 0)
+    max(score_magnitude) * {{ weighted_sum("(score / score_magnitude)") }} / nullif({{ used_weight() }}, 0)
 {%- endmacro %}
 
 {#- Both means below are taken of score / least_score, the least one above 0, and brought back by it, so that no sum
@@ -132,6 +132,9 @@ measured as (
         min(case when {{ comparable('score') }} > 0 then score end) over (
             partition by scenario, index_code, edition, city_code, parent_code
         ) as least_score,
+        max(abs(score)) over (
+            partition by scenario, index_code, edition, city_code, parent_code
+        ) as largest_size,
         max(case when score is not null then nominal_weight end) over (
             partition by scenario, index_code, edition, city_code, parent_code
         ) as largest_used_weight
@@ -139,14 +142,18 @@ measured as (
 
 ),
 
--- Where only light children are present, their weights are brought near one before they are summed, so that no digit is
--- lost in the sum; by a power of two, which changes none.
+-- Where only light children are present, or all score next to nothing, weights and scores are brought near one before
+-- they are summed, so that no digit is lost in the sum.
 scaled as (
 
     select
         *,
-        power(cast(2 as double), floor(log2(largest_used_weight))) as magnitude,
-        nominal_weight / power(cast(2 as double), floor(log2(largest_used_weight))) as weight
+        {{ magnitude_of("largest_used_weight") }} as weight_magnitude,
+        nominal_weight / {{ magnitude_of("largest_used_weight") }} as weight,
+        case
+            when largest_size > 0 and largest_size < 1 then {{ magnitude_of("largest_size") }}
+            else cast(1 as double)
+        end as score_magnitude
     from measured
 
 ),
@@ -166,8 +173,10 @@ parents as (
             when aggregation = 'harmonic' then {{ harmonic_mean() }}
             else {{ arithmetic_mean() }}
         end as mean_score,
-        max(magnitude) * {{ used_weight() }} as used_weight,
-        max(magnitude) * {{ weighted_sum(share_basis("aggregation", "score")) }} as share_divisor,
+        max(weight_magnitude) * {{ used_weight() }} as used_weight,
+        max(weight_magnitude) * max(score_magnitude)
+        * {{ weighted_sum("(" ~ share_basis("aggregation", "score") ~ ") / score_magnitude") | indent(8) }}
+            as share_divisor,
         count(given_score) / cast(count(*) as double) as child_coverage_share,
         {{ stable_sum("nominal_weight * weighted_coverage_share") }} / {{ stable_sum("nominal_weight") }}
             as weighted_coverage_share,
@@ -247,8 +256,8 @@ select * from final
     shared out by share_basis. -#}
 {% macro points_of_child(parent, child) -%}
     case
-        when {{ parent }}.score is null
-            then case when {{ parent }}.points_per_score is not null then cast(0 as double) end
+        when {{ parent }}.points_per_score is null then null
+        when {{ parent }}.score is null then cast(0 as double)
         when {{ parent }}.aggregation = 'arithmetic'
             then {{ parent }}.points_per_score * {{ child }}.weight / {{ parent }}.used_weight
         when {{ child }}.score is null then cast(0 as double)

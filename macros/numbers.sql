@@ -16,6 +16,12 @@
     {%- if partition_by %} over (partition by {{ partition_by | join(', ') }}){% endif -%}
 {%- endmacro %}
 
+{#- The power of two at or below a size, for bringing numbers near one before they are summed: it changes no digit. Held
+    above where its inverse would be infinite; null for 0. -#}
+{% macro magnitude_of(size) -%}
+    power(cast(2 as double), greatest(floor(log2(nullif({{ size }}, 0))), -1000))
+{%- endmacro %}
+
 {#- The value at which scores are compared: never compare or rank a bare double. -#}
 {% macro comparable(expression) -%}
     round({{ expression }}, {{ var('rank_decimals') }})
@@ -66,8 +72,8 @@
 {#- The whole number that a text is; null where it is none. A bare cast rounds in one engine and fails in another. -#}
 {% macro whole_number(text) -%}
     case
-        when translate({{ text }}, '0123456789', '') = '' and length({{ text }}) < 10
-            then try_cast({{ text }} as int)
+        when translate({{ text }}, '0123456789', '') = '' and length({{ text }}) < 19
+            then try_cast({{ text }} as bigint)
     end
 {%- endmacro %}
 

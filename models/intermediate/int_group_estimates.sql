@@ -16,13 +16,25 @@ bounded as (
         ) as least_value,
         max(value) over (
             partition by scenario, index_code, edition, indicator_code, group_code
-        ) as greatest_value
+        ) as greatest_value,
+        max(abs(value)) over (
+            partition by scenario, index_code, edition, indicator_code, group_code
+        ) as largest_size
     from group_values
 
 ),
 
--- The mean is taken of places between the least and the greatest value, so that no unit is too large or too small for
--- it and equal values have exactly themselves as their mean.
+-- Brought to the size of 2 ** 40 every double is a decimal of 15 places, so the sum is exact: a mean that comes to a
+-- value which a city has ties with it.
+scaled as (
+
+    select
+        *,
+        {{ magnitude_of('largest_size') }} / power(cast(2 as double), 40) as magnitude
+    from bounded
+
+),
+
 estimates as (
 
     select
@@ -35,13 +47,20 @@ estimates as (
             when estimator = 'median' then median(value)
             when least_value = greatest_value then least_value
             else
-                least_value
-                + (greatest_value - least_value)
-                * {{ stable_mean('(value - least_value) / nullif(greatest_value - least_value, 0)') }}
+                least(greatest(magnitude * {{ stable_mean('value / magnitude') }}, least_value), greatest_value)
         end as estimate
-    from bounded
+    from scaled
     where value is not null
-    group by scenario, index_code, edition, indicator_code, group_code, estimator, least_value, greatest_value
+    group by
+        scenario,
+        index_code,
+        edition,
+        indicator_code,
+        group_code,
+        estimator,
+        least_value,
+        greatest_value,
+        magnitude
 
 ),
 

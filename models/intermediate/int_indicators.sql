@@ -14,7 +14,7 @@ magnitudes as (
         index_code,
         edition,
         parent_code,
-        power(cast(2 as double), floor(log2(max(relative_weight)))) as magnitude
+        {{ magnitude_of('max(relative_weight)') }} as magnitude
     from frameworks
     where relative_weight > 0
     group by index_code, edition, parent_code
