@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from index_rows import ROOT, Row, Rows, one_parent_index, renamed, together
+from index_rows import ROOT, Row, Rows, node, observation, one_parent_index, renamed, together
 from random_trees import (
     AGGREGATIONS,
     IMPUTATIONS,
@@ -21,7 +21,7 @@ from random_trees import (
     random_index,
     random_surroundings,
 )
-from recomputation import COMPARED, TOLERANCE, Result, differences, recompute
+from recomputation import COMPARED, TOLERANCE, Result, Surroundings, differences, recompute
 from warehouse import Warehouse
 
 pytestmark = pytest.mark.slow
@@ -186,6 +186,7 @@ GREATEST, LEAST = sys.float_info.max, sys.float_info.min * sys.float_info.epsilo
 
 @MANY
 @given(values=columns(FAR), aggregation=st.sampled_from(AGGREGATIONS))
+@example([GREATEST, -GREATEST, 0.0], "arithmetic")
 @example([GREATEST, GREATEST * 0.999, 0.0, 1.0, 2.0], "geometric")
 @example([0.0, LEAST, 2 * LEAST], "harmonic")
 @example([1.0, 1.0 + sys.float_info.epsilon], "geometric")
@@ -268,10 +269,51 @@ def test_trees_are_sound_and_scaled_weights_or_shuffled_rows_change_nothing(
     assert alone == base
 
 
+# Whole numbers, as a mean of them may come to one that a city has: then the two tie.
+WHOLE = st.one_of(st.none(), st.integers(-3, 9).map(float))
+COLUMN = st.lists(WHOLE, min_size=len(PLACES), max_size=len(PLACES))
 TIERS = [
     {"tier_code": str(ordinal), "tier_ordinal": str(ordinal), "lower_bound_score": bound}
     for ordinal, bound in enumerate(["50", ""])
 ]
+
+
+@FEW
+@given(
+    columns=st.lists(COLUMN, min_size=3, max_size=3),
+    editions=st.sampled_from([("2019", "2020", "2023"), ("a", "b", "c")]),
+)
+@example([[0.0, 0.0, 1.0, 3.0, *[None] * 6]] * 3, ("2019", "2020", "2023"))
+def test_imputed_leaves_agree_with_the_recomputation(
+    warehouse: Warehouse, columns: list[list[float | None]], editions: tuple[str, ...]
+) -> None:
+    normalisations = ("min_max", "percentile_rank")
+    leaves = {
+        f"{imputation}_{normalisation}": {"imputation": imputation, "normalisation": normalisation}
+        for imputation in IMPUTATIONS
+        for normalisation in normalisations
+    } | {"observed": {}}
+    rows = Rows(tiers=[{**row, "index_code": "x"} for row in TIERS])
+    for edition, column in zip(editions, columns, strict=True):
+        values = dict.fromkeys(leaves, column) | {"observed": [10.0 * place for place in range(len(PLACES))]}
+        rows.add(one_parent_index("x", PLACES, leaves, values, edition))
+    found = {
+        key: Result(**{name: cell[name] for name in COMPARED})
+        for key, cell in by_key(computed(warehouse, rows), "x").items()
+    }
+    surroundings = Surroundings(cities=CITIES, cluster_members=MEMBERS)
+    assert differences(recompute(rows.frameworks, rows.observations, surroundings, rows.tiers), found) == []
+
+
+def test_a_small_score_keeps_its_digits_below_a_geometric_mean(warehouse: Warehouse) -> None:
+    rows = one_parent_index("x", PLACES, {"small": {}}, {"small": [2.0000005e-9]})
+    key = {"index_code": "x", "edition": "2021"}
+    rows.frameworks += [node(key, "q", ROOT, 9), node(key, "qs", "q"), node(key, "large", "qs")]
+    rows.frameworks[0]["aggregation"] = "geometric"
+    rows.observations.append(observation(key, PLACES[0], "large", 100.0))
+    (total,) = (cell for cell in computed(warehouse, rows) if cell["level"] == 0)
+    # The weights are 1 and 9.
+    assert is_near(total["score"], math.exp(0.1 * math.log(2.0000005e-9) + 0.9 * math.log(100)))
 
 
 @FEW
