@@ -102,7 +102,12 @@ children_of_parents as (
         parents.missing_policy,
         parents.min_coverage,
         child_scores.score as given_score,
-        coalesce(child_scores.score, case when parents.missing_policy = 'zero' then 0 end) as score,
+        -- A framework has no weight of 0, but computed weights may come to one. Such a child does not count: it can
+        -- neither move a mean nor leave one undefined, and a parent that has no other one present has no score.
+        case
+            when children.weight > 0
+                then coalesce(child_scores.score, case when parents.missing_policy = 'zero' then 0 end)
+        end as score,
         child_scores.tertiary_count,
         child_scores.observed_tertiary_count,
         child_scores.imputed_tertiary_count,
@@ -178,7 +183,7 @@ parents as (
         * {{ weighted_sum("(" ~ share_basis("aggregation", "score") ~ ") / score_magnitude") | indent(8) }}
             as share_divisor,
         count(given_score) / cast(count(*) as double) as child_coverage_share,
-        {{ stable_sum("nominal_weight * weighted_coverage_share") }} / {{ stable_sum("nominal_weight") }}
+        {{ stable_sum("nominal_weight * weighted_coverage_share") }} / nullif({{ stable_sum("nominal_weight") }}, 0)
             as weighted_coverage_share,
         cast(sum(tertiary_count) as int) as tertiary_count,
         cast(sum(observed_tertiary_count) as int) as observed_tertiary_count,
