@@ -13,3 +13,17 @@
     {{- "\n    union all" if not loop.last }}
     {%- endfor %}
 {%- endmacro %}
+
+{#- The names of the boolean columns that are true, without is_ or has_, joined by commas; null where none is. -#}
+{% macro names_of_flags(columns) -%}
+    nullif(
+        substring(
+            {%- for column in columns %}
+            case when {{ column }} then ', {{ column | replace("is_", "") | replace("has_", "") }}' else '' end
+            {{- " ||" if not loop.last }}
+            {%- endfor %},
+            3
+        ),
+        ''
+    )
+{%- endmacro %}
