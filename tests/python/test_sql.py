@@ -13,6 +13,7 @@ from support import Published
 from city_index.settings import PROJECT_DIRECTORY
 
 MODELS = sorted((PROJECT_DIRECTORY / "models").rglob("*.sql"))
+PYTHON_MODELS = sorted((PROJECT_DIRECTORY / "models").rglob("*.py"))
 SQL_FILES = sorted(
     [*MODELS, *(PROJECT_DIRECTORY / "tests" / "dbt").rglob("*.sql"), *(PROJECT_DIRECTORY / "macros").glob("*.sql")]
 )
@@ -25,7 +26,7 @@ NOT_PORTABLE = (
 
 
 def test_every_model_has_its_own_yaml() -> None:
-    assert [path for path in MODELS if not path.with_suffix(".yml").is_file()] == []
+    assert [path for path in [*MODELS, *PYTHON_MODELS] if not path.with_suffix(".yml").is_file()] == []
 
 
 @pytest.mark.slow
@@ -69,10 +70,11 @@ def test_no_model_knows_a_code_of_the_report() -> None:
 
 def test_models_refer_downwards_only() -> None:
     layers = ("seeds", "staging", "intermediate", "marts", "reconciliation", "reports")
-    layer_of = {path.stem: layers.index(path.parent.name) for path in MODELS}
+    models = [*MODELS, *PYTHON_MODELS]
+    layer_of = {path.stem: layers.index(path.parent.name) for path in models}
     layer_of |= {path.stem: 0 for path in (PROJECT_DIRECTORY / "seeds").glob("*.csv")}
-    for path in MODELS:
-        for name in re.findall(r"ref\('([a-z_]+)'\)", path.read_text(encoding="utf-8")):
+    for path in models:
+        for name in re.findall(r"""ref\(['"]([a-z_]+)['"]\)""", path.read_text(encoding="utf-8")):
             assert layer_of[name] <= layer_of[path.stem], (path, name)
             assert layer_of[name] > 0 or path.parent.name == "staging", (path, name)
 
