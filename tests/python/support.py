@@ -9,6 +9,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
+
 from city_index.settings import PROJECT_DIRECTORY, Settings
 
 _COPIED = (
@@ -58,6 +60,30 @@ def copy_home(source: Path, target: Path) -> Path:
     """A copy of a home whose releases a test may change."""
     shutil.copytree(source, target, ignore=shutil.ignore_patterns("rebuild.lock"))
     return target
+
+
+def rows(database: Path, query: str) -> list[tuple]:
+    """What a query of a database gives."""
+    with duckdb.connect(str(database), read_only=True) as connection:
+        return connection.execute(query).fetchall()
+
+
+def rows_of_edition(database: Path, index_code: str, edition: str) -> dict[str, list[tuple]]:
+    """All rows of an index and edition, by published table; of tables of scenarios without those that look at it anew
+    under the method of a newer edition."""
+    columns: dict[str, set[str]] = {}
+    for table, column in rows(database, "select table_name, column_name from duckdb_columns() where not internal"):
+        columns.setdefault(table, set()).add(column)
+    return {
+        table: rows(
+            database,
+            f"select * from {table} where index_code = '{index_code}' and edition = '{edition}' "
+            + ("and scenario <> 'newest_method' " if "scenario" in names else "")
+            + "order by all",
+        )
+        for table, names in columns.items()
+        if {"index_code", "edition"} <= names
+    }
 
 
 @dataclass(frozen=True)

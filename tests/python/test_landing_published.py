@@ -2,43 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
-import duckdb
 import pytest
 from landing_files import CITIES, FRAMEWORK, OBSERVATIONS
-from support import Published, city_index, copy_home, copy_project
-
-from city_index.settings import PROJECT_DIRECTORY
+from support import Published, city_index, copy_home, copy_project, rows, rows_of_edition
 
 pytestmark = pytest.mark.slow
-
-TABLES_OF_AN_INDEX = (
-    "dim_editions",
-    "dim_indicators",
-    "fct_indicator_scores",
-    "fct_city_scores",
-    "fct_tier_scores",
-    "fct_cluster_scores",
-    "fct_city_highlights",
-    "rpt_city_index",
-)
-
-
-def rows(database: Path, query: str) -> list[tuple]:
-    with duckdb.connect(str(database), read_only=True) as connection:
-        return connection.execute(query).fetchall()
 
 
 def of_2020(database: Path) -> dict[str, list[tuple]]:
     """Everything that is published of the report's index of 2020."""
-    query = "select * from {} where index_code = 'medical_digital' and edition = '2020' order by all"
-    return {table: rows(database, query.format(table)) for table in TABLES_OF_AN_INDEX}
+    return rows_of_edition(database, "medical_digital", "2020")
 
 
 @pytest.fixture(scope="module")
@@ -229,46 +205,6 @@ def test_nothing_that_is_accepted_can_stop_the_night(published: Published, tmp_p
     query = "select distinct weighted_city_count - city_count from fct_cluster_scores where cluster_code = 'yrd'"
     assert rows(database, query) == [(-1,)]
     assert rows(database, "select reason from meta_quarantine") == [("out of range",)]
-
-
-def test_the_page_about_new_editions_can_be_followed_to_the_letter(published: Published, tmp_path: Path) -> None:
-    checkout = tmp_path / "checkout"
-    checkout.mkdir()
-    home = copy_home(published.home, checkout / "var")
-    (checkout / ".venv").symlink_to(sys.prefix)
-    page = (PROJECT_DIRECTORY / "docs" / "new_edition.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"^```sh\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 6
-    for block in blocks:
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", block],
-            cwd=checkout,
-            env={**os.environ, "CITY_INDEX_HOME": str(home), "PYTHONPATH": str(PROJECT_DIRECTORY)},
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-    database = home / "published" / "city_index.duckdb"
-    assert of_2020(database) == of_2020(published.database)
-    assert rows(
-        database,
-        "select edition, city_count, scored_city_count from dim_editions where index_code = 'medical_digital' "
-        "order by edition",
-    ) == [("2020", 150, 150), ("2021", 151, 151)]
-    for table in TABLES_OF_AN_INDEX:
-        assert rows(database, f"select distinct edition from {table} order by all") == [("2020",), ("2021",)], table
-    assert rows(database, "select count(*) from meta_quarantine") == [(0,)]
-    weights = dict(
-        rows(
-            database,
-            "select edition, weight from dim_indicators where indicator_code = 'infra' order by edition",
-        )
-    )
-    assert weights == {"2020": pytest.approx(0.35), "2021": pytest.approx(0.5 / 1.15)}
-    assert rows(database, "select round(total_score, 9) from fct_city_scores where city_code = 'sansha'") == [(42.0,)]
-    assert "2021" in done.stdout and "三沙" in done.stdout
 
 
 def test_a_checkout_in_a_folder_with_a_quote_in_its_name(tmp_path: Path) -> None:
