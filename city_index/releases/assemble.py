@@ -7,7 +7,6 @@ open. Parquet and CSV copies of each table stand beside it. Nothing here touches
 from __future__ import annotations
 
 import hashlib
-import shutil
 from pathlib import Path
 
 import duckdb
@@ -17,6 +16,7 @@ from city_index.database import connect, copy_to_parquet, identifier, quoted
 from city_index.errors import CityIndexError
 from city_index.hashing import file_sha256
 from city_index.releases.manifest import Manifest
+from city_index.spreadsheets import copy_to_csv
 
 DATABASE_NAME = "city_index.duckdb"
 
@@ -58,9 +58,6 @@ _META_TABLES = {
         ],
     ),
 }
-# Text that a spreadsheet would run: a formula character, also full-width or after white space, or a control character.
-_FORMULA = r"^(\s*[=+\-@＝＋－＠]|[\t\r\n])"
-
 _META_KEYS = {"meta_checks": "primary key (kind, name)"}
 
 
@@ -144,28 +141,12 @@ def _export_parquet(connection: duckdb.DuckDBPyConnection, folder: Path, table: 
 
 
 def _export_csv(connection: duckdb.DuckDBPyConnection, folder: Path, table: str, key: list[str]) -> None:
-    """Write a table as CSV for spreadsheets: with a byte order mark, so that they read UTF-8, and with an apostrophe
-    before text that they would run as a formula."""
-    expressions = []
-    for name, data_type, _is_nullable, _comment in _columns(connection, "release", table):
-        column = identifier(name)
-        if data_type == "VARCHAR":
-            expressions.append(
-                f"case when regexp_matches({column}, {quoted(_FORMULA)}) then '''' || {column} else {column} end"
-                f" as {column}"
-            )
-        else:
-            expressions.append(column)
-    path = folder / f"{table}.csv"
-    body = folder / f".{table}.csv.tmp"
-    connection.execute(
-        f"copy (select {', '.join(expressions)} from release.main.{identifier(table)} "
-        f"order by {', '.join(map(identifier, key))}) to {quoted(body)} (format csv, header true)"
+    copy_to_csv(
+        connection,
+        f"release.main.{identifier(table)}",
+        ", ".join(map(identifier, key)),
+        folder / f"{table}.csv",
     )
-    with path.open("wb") as target, body.open("rb") as source:
-        target.write(b"\xef\xbb\xbf")
-        shutil.copyfileobj(source, target)
-    body.unlink()
 
 
 def assemble_tables(build_database: Path, folder: Path) -> tuple[str, dict[str, int]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from editions_home import EditionsHome, follow_the_page
 from support import Published, city_index, copy_project
 
 
@@ -26,6 +27,12 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Published:
     run = city_index("run", home=home)
     assert run.returncode == 0, run.stderr
     return Published(home=home, run=run)
+
+
+@pytest.fixture(scope="session")
+def editions(tmp_path_factory: pytest.TempPathFactory, published: Published) -> EditionsHome:
+    """Several editions of several indices, published once for the whole test session. Tests must not change it."""
+    return follow_the_page(published.home, tmp_path_factory.mktemp("editions"))
 
 
 @pytest.fixture

@@ -1,24 +1,18 @@
 """Editions of an index beside each other: the older one stays as it was, and what changed between them is told.
 
-Everything is asked of one home, in which the page about new editions was followed while files of two more indices with
-several editions waited in its landing folder.
+Everything is asked of the home in ``editions_home``.
 """
 
 from __future__ import annotations
 
 import csv
-import os
-import re
-import subprocess
-import sys
-from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 import pytest
+from editions_home import CITIES, EditionsHome
 from recomputation import ROOT, recompute
-from support import Published, city_index, copy_home, rows, rows_of_edition
+from support import Published, rows, rows_of_edition
 
 from city_index.settings import PROJECT_DIRECTORY
 
@@ -38,123 +32,9 @@ MAIN_TABLES = {
     "rpt_city_index",
 }
 
-CITIES = ("beijing", "shanghai", "guangzhou", "hangzhou", "nanjing", "wuhan")
 
-# The same tree in three editions: weights and values change, and then values alone. Its labels are in order as numbers.
-STEADY_FRAMEWORK = """index_code,edition,indicator_code,parent_code,name_zh,name_en,weight,aggregation
-{key},total,,总,Total,1,geometric
-{key},p,total,甲,P,{p},arithmetic
-{key},q,total,乙,Q,1,arithmetic
-{key},ps,p,甲,PS,1,harmonic
-{key},qs,q,乙,QS,1,arithmetic
-{key},a,ps,甲,A,{a},
-{key},b,ps,乙,B,2,
-{key},c,qs,丙,C,1,
-"""
-
-# An index that changes everything it can: `methods` has two editions, and `twin` has the data of the first under the
-# framework of the second, landed as an index of its own.
-FIRST_METHOD = """index_code,edition,indicator_code,parent_code,name_zh,name_en,weight
-{key},total,,总,Total,1
-{key},p,total,甲,P,1
-{key},ps,p,甲,PS,1
-{key},a,ps,甲,A,1
-{key},b,ps,乙,B,1
-{key},c,ps,丙,C,1
-{key},gone,ps,丁,Gone,1
-"""
-SECOND_METHOD = """\
-index_code,edition,indicator_code,parent_code,name_zh,name_en,weight,direction,normalisation,norm_low,norm_high,\
-aggregation,missing_policy,min_coverage,denominator,imputation,treatment
-{key},total,,总,Total,1,,,,,geometric,,,,,
-{key},p,total,甲,P,2,,,,,arithmetic,renormalise,0.5,,,
-{key},q,total,乙,Q,1,,,,,harmonic,,,,,
-{key},ps,p,甲,PS,1,,,,,arithmetic,zero,,,,
-{key},qs,q,乙,QS,1,,,,,arithmetic,,,,,
-{key},a,ps,甲,A,3,-1,goalposts,-10,110,,,,,median,
-{key},new,ps,戊,New,1,1,score,,,,,,,,
-{key},b,ps,乙,B,1,1,min_max,,,,,,gdp,,
-{key},c,qs,丙,C,1,1,percentile_rank,,,,,,,,winsorise
-{key},d,qs,丁,D,1,1,score,,,,,,,,
-"""
-
-
-def observations(key: str, **values: Iterable[float | None]) -> str:
-    """Rows of an observations file: for each leaf the values of the cities in their order."""
-    return "".join(
-        f"{key},{city},{leaf},{value}\n"
-        for leaf, given in values.items()
-        for city, value in zip(CITIES, given, strict=True)
-        if value is not None
-    )
-
-
-FIRST_DATA = {"a": (10, 20, None, 40, 55, 60), "b": (90, 80, 70, 60, 50, 40), "c": (1, 2, 3, 4, 5, 99)}
-HEADER = "index_code,edition,city_code,indicator_code,value\n"
-
-WAITING = {
-    "steady_9.csv": STEADY_FRAMEWORK.format(key="steady,9", p=3, a=1),
-    "steady_10.csv": STEADY_FRAMEWORK.format(key="steady,10", p=1, a=5),
-    "steady_11.csv": STEADY_FRAMEWORK.format(key="steady,11", p=1, a=5),
-    "methods_1.csv": FIRST_METHOD.format(key="methods,1"),
-    "methods_2.csv": SECOND_METHOD.format(key="methods,2"),
-    "twin.csv": SECOND_METHOD.format(key="twin,1"),
-    "values.csv": HEADER
-    + observations("steady,9", a=(10, 20, 30, 40, 50, 60), b=(60,) * 6, c=(5, 15, 25, 35, 45, None))
-    + observations("steady,10", a=(20, 20, 35, 30, 50, 66), b=(40,) * 6, c=(15, 5, 25, 55, 45, 7))
-    + observations("steady,11", a=(25, 20, 35, 30, 50, 66), b=(40,) * 6, c=(15, 9, 25, 55, None, 7))
-    + observations("methods,1", **FIRST_DATA, gone=(50,) * 6)
-    + observations("methods,2", a=(9, 9, 9, 9, 8, 7), b=(1, 2, 3, 4, 5, 6), c=(6, 5, 4, 3, 2, 1), d=(40,) * 6)
-    + observations("twin,1", **FIRST_DATA),
-}
-
-
-@dataclass(frozen=True)
-class Home:
-    """A home with a new edition, the checkout that the page was followed in, and what its last command printed."""
-
-    checkout: Path
-    printed: str
-
-    @property
-    def published(self) -> Path:
-        return self.checkout / "var" / "published" / "city_index.duckdb"
-
-    @property
-    def build(self) -> Path:
-        return self.checkout / "var" / "warehouse" / "build" / "build.duckdb"
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory, published: Published) -> Home:
-    """The page about new editions, followed to the letter."""
-    checkout = tmp_path_factory.mktemp("editions") / "checkout"
-    checkout.mkdir()
-    home = copy_home(published.home, checkout / "var")
-    (checkout / ".venv").symlink_to(sys.prefix)
-    waiting = tmp_path_factory.mktemp("waiting")
-    for name, text in WAITING.items():
-        (waiting / name).write_text(text, encoding="utf-8")
-    assert city_index("ingest", *(str(waiting / name) for name in WAITING), home=home).returncode == 0
-    page = (PROJECT_DIRECTORY / "docs" / "new_edition.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"^```sh\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 6
-    for block in blocks:
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", block],
-            cwd=checkout,
-            env={**os.environ, "CITY_INDEX_HOME": str(home), "PYTHONPATH": str(PROJECT_DIRECTORY)},
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-    return Home(checkout, done.stdout)
-
-
-def test_the_page_about_new_editions_gives_two_editions(home: Home) -> None:
-    database = home.published
+def test_the_page_about_new_editions_gives_two_editions(editions: EditionsHome) -> None:
+    database = editions.published
     assert rows(
         database,
         "select edition, city_count, scored_city_count from dim_editions where index_code = 'medical_digital' "
@@ -166,13 +46,15 @@ def test_the_page_about_new_editions_gives_two_editions(home: Home) -> None:
     weights = dict(rows(database, "select edition, weight from dim_indicators where indicator_code = 'infra'"))
     assert weights == {"2020": pytest.approx(0.35), "2021": pytest.approx(0.5 / 1.15)}
     assert rows(database, "select round(total_score, 9) from fct_city_scores where city_code = 'sansha'") == [(42.0,)]
-    assert "2021" in home.printed and "三沙" in home.printed
+    assert "2021" in editions.printed and "三沙" in editions.printed
 
 
-def test_a_newer_edition_leaves_every_row_of_the_older_one_as_it_was(home: Home, published: Published) -> None:
+def test_a_newer_edition_leaves_every_row_of_the_older_one_as_it_was(
+    editions: EditionsHome, published: Published
+) -> None:
     before = rows_of_edition(published.database, "medical_digital", "2020")
     assert {table for table, found in before.items() if found} >= MAIN_TABLES | {"rpt_reconciliation"}
-    assert rows_of_edition(home.published, "medical_digital", "2020") == before
+    assert rows_of_edition(editions.published, "medical_digital", "2020") == before
     # An edition is compared with the one before, so a newer one gives the older one no change.
     assert before["fct_score_changes"] == []
 
@@ -192,12 +74,12 @@ def recomputed_totals(framework: list[dict[str, str]], values: list[dict[str, st
     return {key[-2]: result.score for key, result in results.items() if key[-1] == ROOT}
 
 
-def test_changes_of_the_report_agree_with_the_recomputation(home: Home) -> None:
+def test_changes_of_the_report_agree_with_the_recomputation(editions: EditionsHome) -> None:
     """The dropped leaf is all that the editions differ in beside a weight and the values."""
     old_framework = read(PROJECT_DIRECTORY / "seeds" / "frameworks.csv")
-    new_framework = read(home.checkout / "frameworks_2021.csv")
+    new_framework = read(editions.checkout / "frameworks_2021.csv")
     old_values = read(PROJECT_DIRECTORY / "seeds" / "observations.csv")
-    new_values = read(home.checkout / "observations_2021.csv")
+    new_values = read(editions.checkout / "observations_2021.csv")
     common = [row for row in old_framework if row["indicator_code"] != DROPPED]
     steps = [
         recomputed_totals(framework, values)
@@ -209,7 +91,7 @@ def test_changes_of_the_report_agree_with_the_recomputation(home: Home) -> None:
         )
     ]
     found = rows(
-        home.published,
+        editions.published,
         "select city_code, previous_edition, previous_score, score, data_effect, weight_effect, structure_effect, "
         "is_split, previous_rank - rank = rank_change from fct_score_changes "
         "where index_code = 'medical_digital' and edition = '2021'",
@@ -225,9 +107,9 @@ def test_changes_of_the_report_agree_with_the_recomputation(home: Home) -> None:
     assert sum(abs(row[6]) > 0.01 for row in found) > 50
 
 
-def test_without_a_change_of_structure_its_effect_is_exactly_zero(home: Home) -> None:
+def test_without_a_change_of_structure_its_effect_is_exactly_zero(editions: EditionsHome) -> None:
     found = rows(
-        home.published,
+        editions.published,
         "select edition, previous_edition, city_code, data_effect, weight_effect, structure_effect, is_split "
         "from fct_score_changes where index_code = 'steady'",
     )
@@ -245,9 +127,9 @@ def test_without_a_change_of_structure_its_effect_is_exactly_zero(home: Home) ->
     assert effects["11", "guangzhou"] == effects["11", "hangzhou"] == (0, 0)
 
 
-def test_where_nothing_is_common_all_change_is_one_of_structure(home: Home) -> None:
+def test_where_nothing_is_common_all_change_is_one_of_structure(editions: EditionsHome) -> None:
     found = rows(
-        home.published,
+        editions.published,
         "select score_change, data_effect, weight_effect, structure_effect, is_split from fct_score_changes "
         "where index_code = 'methods'",
     )
@@ -255,9 +137,9 @@ def test_where_nothing_is_common_all_change_is_one_of_structure(home: Home) -> N
     assert all(row[1:] == (0, 0, row[0], False) for row in found)
 
 
-def newest_method(home: Home, index_code: str, edition: str) -> dict[tuple[str, str], tuple]:
+def newest_method(editions: EditionsHome, index_code: str, edition: str) -> dict[tuple[str, str], tuple]:
     """The scores of an edition under the newest one's method, as the warehouse has them, with why one is missing."""
-    with duckdb.connect(str(home.build), read_only=True) as connection:
+    with duckdb.connect(str(editions.build), read_only=True) as connection:
         found = connection.execute(
             " union all ".join(
                 "select city_code, indicator_code, score, missing_reason "
@@ -269,23 +151,27 @@ def newest_method(home: Home, index_code: str, edition: str) -> dict[tuple[str, 
     return {(city, code): (score, reason) for city, code, score, reason in found}
 
 
-def test_the_older_edition_under_the_newest_method_agrees_with_the_recomputation(home: Home) -> None:
+def test_the_older_edition_under_the_newest_method_agrees_with_the_recomputation(editions: EditionsHome) -> None:
     expected = recomputed_totals(
-        read(home.checkout / "frameworks_2021.csv"), read(PROJECT_DIRECTORY / "seeds" / "observations.csv")
+        read(editions.checkout / "frameworks_2021.csv"), read(PROJECT_DIRECTORY / "seeds" / "observations.csv")
     )
-    found = newest_method(home, "medical_digital", "2020")
+    found = newest_method(editions, "medical_digital", "2020")
     totals = {city: score for (city, code), (score, _reason) in found.items() if code == ROOT}
     assert len(totals) == 150
     assert totals == pytest.approx(expected, abs=1e-9)
-    published = dict(rows(home.published, "select city_code, total_score from fct_city_scores where edition = '2020'"))
+    published = dict(
+        rows(editions.published, "select city_code, total_score from fct_city_scores where edition = '2020'")
+    )
     assert sum(abs(published[city] - totals[city]) > 0.01 for city in totals) > 100
 
 
-def test_the_older_edition_under_the_newest_method_is_its_data_landed_with_that_framework(home: Home) -> None:
+def test_the_older_edition_under_the_newest_method_is_its_data_landed_with_that_framework(
+    editions: EditionsHome,
+) -> None:
     """Every choice of a leaf and a node is taken from the newest edition, and every value from the older one."""
-    found = newest_method(home, "methods", "1")
+    found = newest_method(editions, "methods", "1")
     twin = rows(
-        home.published,
+        editions.published,
         "select city_code, indicator_code, score, missing_reason from fct_indicator_scores where index_code = 'twin'",
     )
     assert found == {(city, code): (score, reason) for city, code, score, reason in twin}
