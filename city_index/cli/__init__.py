@@ -17,6 +17,7 @@ from city_index.cli.ingest import ingest
 from city_index.cli.releases import releases, rollback, verify
 from city_index.cli.run import run
 from city_index.cli.status import status
+from city_index.cli.whatif import whatif
 from city_index.errors import CityIndexError, UsageError
 
 
@@ -27,7 +28,7 @@ def city_index(debug: bool) -> None:
     """Composite indices of cities: rebuild, inspect and roll back releases."""
 
 
-for command in (run, ingest, status, releases, rollback, verify, doctor):
+for command in (run, ingest, status, releases, rollback, verify, whatif, doctor):
     city_index.add_command(command)
 
 

@@ -57,7 +57,7 @@ def test_make_targets_named_in_documents_exist() -> None:
 def test_commands_named_in_documents_exist() -> None:
     context = click.Context(command_line)
     known = set(command_line.list_commands(context))
-    assert {"run", "ingest", "status", "releases", "rollback", "verify", "doctor"} <= known
+    assert {"run", "ingest", "status", "releases", "rollback", "verify", "whatif", "doctor"} <= known
     for document in DOCUMENTS:
         named = set(re.findall(r"(?:`|bin/)city-index (?:--debug )?([a-z]+)", document.read_text(encoding="utf-8")))
         assert named <= known, document
