@@ -1,7 +1,7 @@
 -- A fraction of a maximum below zero, and a distance to a target or reference below the least value, turn the order of
 -- the cities round: the greater value scores less.
 
-{{ config(severity='warn', meta={'dagster': {'ref': {'name': 'fct_indicator_scores'}}}) }}
+{{ config(severity='warn', meta={'dagster': {'ref': {'name': 'int_treated_values'}}}) }}
 
 with
 
