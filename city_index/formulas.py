@@ -41,6 +41,6 @@ class Formulas:
         """SQL of the rank of a score within columns."""
         return self._macros.descending_rank(score, list(partition_by))
 
-    def comparable(self, expression: str) -> str:
-        """SQL of the value at which scores are compared."""
-        return self._macros.comparable(expression)
+    def magnitude_of(self, size: str) -> str:
+        """SQL of the power of two that brings a size near one."""
+        return self._macros.magnitude_of(size)

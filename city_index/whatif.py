@@ -323,8 +323,9 @@ def _rank(connection: duckdb.DuckDBPyConnection, formulas: Formulas, edition: Ed
     if change.weights:
         connection.executemany("insert into given_weights values (?, ?)", list(change.weights.items()))
     # Weights of any size are brought near one, as in the warehouse: by a power of two, which changes no digit.
+    magnitude = formulas.magnitude_of("max(weight) over (partition by parent_code)")
     connection.execute(
-        """
+        f"""
         create table indicators as
         with weighted as (
             select nodes.* exclude (weight), coalesce(given_weights.weight, nodes.weight) as weight
@@ -334,7 +335,7 @@ def _rank(connection: duckdb.DuckDBPyConnection, formulas: Formulas, edition: Ed
         )
         select
             'whatif' as scenario,
-            * replace (weight / power(2, floor(log2(max(weight) over (partition by parent_code)))) as weight)
+            * replace (weight / {magnitude} as weight)
         from weighted
         """,
         [*key, sorted(change.gone)],
