@@ -1,4 +1,5 @@
--- The tertiaries of a city give its total, and so do the secondaries and the primaries.
+-- The tertiaries of a city give its total, and so do the secondaries and the primaries: to nine decimals, or to nine
+-- digits of the largest contribution where that exceeds 1.
 
 {{ config(meta={'dagster': {'ref': {'name': 'fct_indicator_scores'}}}) }}
 
@@ -17,7 +18,8 @@ sums as (
         edition,
         city_code,
         level,
-        {{ stable_sum('coalesce(contribution, 0)') }} as contribution
+        {{ stable_sum('coalesce(contribution, 0)') }} as contribution,
+        coalesce(max(abs(contribution)), 0) as largest_contribution
     from indicator_scores
     group by index_code, edition, city_code, level
 
@@ -41,7 +43,7 @@ final as (
     where
         indicator_scores.level = 0
         and indicator_scores.score is not null
-        and not abs(indicator_scores.score - sums.contribution) <= 1e-9
+        and not abs(indicator_scores.score - sums.contribution) <= 1e-9 * greatest(1, sums.largest_contribution)
 
 )
 
