@@ -189,9 +189,6 @@ def _weight(text: str) -> tuple[float, str | None]:
     if not math.isfinite(weight):
         return math.nan, f"{in_quotes(text)} is not finite"
     if weight <= 0:
-        zero_or_negative = "zero or too small to be told from it" if weight == 0 else "negative"
-        return (
-            math.nan,
-            f"{in_quotes(text)} is {zero_or_negative}; a weight is above zero, and --exclude-indicator leaves out",
-        )
+        fault = "negative" if weight < 0 else "zero, or too small to be told from it"
+        return math.nan, f"{in_quotes(text)} is {fault}; to leave the indicator out, name it with --exclude-indicator"
     return weight, None

@@ -206,7 +206,7 @@ WRONG_FILES = {
     "overflow": (HEADER + "infra,1e999\n", "'1e999' is not finite"),
     "zero": (HEADER + "infra,0\n", "'0' is zero"),
     "minus zero": (HEADER + "infra,-0.0\n", "'-0.0' is zero"),
-    "underflow": (HEADER + "infra,1e-999\n", "is zero or too small to be told from it"),
+    "underflow": (HEADER + "infra,1e-999\n", "is zero, or too small to be told from it"),
     "negative": (HEADER + "infra,-1\n", "'-1' is negative"),
     "unknown": (
         HEADER + "infra,1\nInfra,1\n",
