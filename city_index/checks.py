@@ -22,8 +22,10 @@ SKIPPED = "skipped"
 # The kinds of nodes that `dbt build` runs in this project.
 BUILT_KINDS = ("model", "seed", "test", "unit_test")
 
-# How many offending rows a message shows.
+# How many offending rows a check keeps, and how many of them a message shows.
+_KEPT_ROWS = 200
 _SHOWN_ROWS = 3
+_BETWEEN_ROWS = " | "
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,9 @@ class Check:
 
     def sentence(self) -> str:
         """The result as one line for people."""
-        offenders = f"; {self.detail}" if self.detail else ""
+        rows = self.detail.split(_BETWEEN_ROWS)
+        more = f"{_BETWEEN_ROWS}and {len(rows) - _SHOWN_ROWS} more in meta_checks" if len(rows) > _SHOWN_ROWS else ""
+        offenders = f"; {_BETWEEN_ROWS.join(rows[:_SHOWN_ROWS])}{more}" if self.detail else ""
         return f"{self.asset}: {self.name}: observed {self.observed}, expected {self.threshold}{offenders}"
 
 
@@ -84,12 +88,12 @@ def _offending_rows(database: Path, query: str) -> str:
     """The first rows that a failed test found, as text; empty where they cannot be had."""
     try:
         with duckdb.connect(str(database), read_only=True) as connection:
-            result = connection.execute(f"select * from ({query}) limit {_SHOWN_ROWS}")
+            result = connection.execute(f"select * from ({query}) order by all limit {_KEPT_ROWS}")
             names = [column[0] for column in result.description]
             rows = result.fetchall()
     except duckdb.Error:
         return ""
-    return " | ".join(", ".join(f"{n}={v}" for n, v in zip(names, row, strict=True)) for row in rows)
+    return _BETWEEN_ROWS.join(", ".join(f"{n}={v}" for n, v in zip(names, row, strict=True)) for row in rows)
 
 
 @dataclass(frozen=True)

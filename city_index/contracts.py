@@ -109,6 +109,14 @@ def contracts() -> dict[str, Contract]:
 
 
 @cache
+def project_variable(name: str) -> Any:
+    """A variable of ``dbt_project.yml``, for what Python has to know as the models do."""
+    import yaml
+
+    return yaml.safe_load((PROJECT_DIRECTORY / "dbt_project.yml").read_text(encoding="utf-8"))["vars"][name]
+
+
+@cache
 def batch_columns() -> dict[str, str]:
     """The columns that every accepted row carries beside those of its kind, with their types."""
     return dict(_sources()["config"]["meta"]["batch_columns"])

@@ -39,5 +39,6 @@
 
 {#- Whether a distribution has outliers by the rule of thumb of the JRC's audits. -#}
 {% macro has_outliers(skewness, kurtosis) -%}
-    abs({{ skewness }}) > {{ var('outlier_skewness') }} and {{ kurtosis }} > {{ var('outlier_kurtosis') }}
+    {{ comparable('abs(' ~ skewness ~ ')') }} > {{ var('outlier_skewness') }}
+    and {{ comparable(kurtosis) }} > {{ var('outlier_kurtosis') }}
 {%- endmacro %}

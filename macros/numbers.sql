@@ -77,6 +77,17 @@
     end
 {%- endmacro %}
 
+{#- A number to 15 significant digits, which every double holds; as it is where no power of ten is exact enough. -#}
+{% macro significant(number) -%}
+    case
+        when abs({{ number }}) >= 1e-7 and abs({{ number }}) < 1e15
+            then
+                round({{ number }} * power(cast(10 as double), 14 - floor(log10(abs({{ number }})))))
+                / power(cast(10 as double), 14 - floor(log10(abs({{ number }}))))
+        else {{ number }}
+    end
+{%- endmacro %}
+
 {#- A number that is finite and can be calculated with; null where it is not. The bound is portable: see is_finite. -#}
 {% macro finite(expression) -%}
     case when abs({{ expression }}) < 1e300 then {{ expression }} end

@@ -82,6 +82,9 @@ _SCORE_RANGE = contracts()["observations"].column("value").score_range
 
 _NUMBER = "case when abs(try_cast({column} as double)) < 1e300 then try_cast({column} as double) end"
 
+# What is wrong with the shipped trees, by the row of frameworks.csv; made before the raw gate runs.
+TREE_FAULTS = "framework_tree_faults"
+
 # A leaf is a node that no other node names as its parent.
 _LEAVES = """
     select index_code, edition, indicator_code, coalesce(nullif(normalisation, ''), 'score') as normalisation
@@ -241,6 +244,26 @@ RAW_BATCHES: tuple[Batch, ...] = (
                 {"column": "finite_weight", "min_value": 0, "strict_min": True},
                 CRITICAL,
                 "weights above 0",
+            ),
+        ),
+    ),
+    Batch(
+        name="framework_trees",
+        asset="frameworks.csv",
+        query=f"""
+            select file_row, index_code, edition, indicator_code, fault
+            from frameworks
+            left join {TREE_FAULTS} using (file_row)
+            order by file_row, fault
+        """,
+        identifiers=("file_row", "indicator_code", "fault"),
+        claims=(
+            Claim(
+                "frameworks_are_trees_that_can_be_computed",
+                "ExpectColumnValuesToBeNull",
+                {"column": "fault"},
+                CRITICAL,
+                "sound trees and choices that fit each other",
             ),
         ),
     ),

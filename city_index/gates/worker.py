@@ -26,11 +26,13 @@ if TYPE_CHECKING:
     import duckdb
 
 from city_index.checks import CRITICAL, FAILED, PASSED, SKIPPED, WARNED, WARNING, Check
+from city_index.contracts import contracts
 from city_index.database import connect, parquet_rows, quoted
 from city_index.gates.data_docs import make_self_contained
 from city_index.gates.landed import ACCOUNTS, FOUND_TYPES, landed_relation
 from city_index.gates.registry import BATCHES
-from city_index.gates.suites import LANDED, LAST_RELEASE, MARTS, RAW, REMOVALS, Batch, Claim, ValueSet
+from city_index.gates.suites import LANDED, LAST_RELEASE, MARTS, RAW, REMOVALS, TREE_FAULTS, Batch, Claim, ValueSet
+from city_index.landing.frameworks import seed_tree_faults
 from city_index.seeds import load_seeds
 
 # Profiles are made by SQL over files of any size, in bounded memory.
@@ -210,6 +212,7 @@ def _answer(worker: GateWorker, request: dict) -> dict:
                     "inputs_can_be_read", "gx_raw", "seeds", FAILED, CRITICAL, str(error), "well-formed UTF-8 CSV"
                 )
                 return {"checks": [asdict(unreadable)]}
+            _judge_trees(connection)
             checks = worker.run(RAW, connection)
         else:
             connection.execute(f"attach {quoted(request['database'])} as build (read_only)")
@@ -219,6 +222,16 @@ def _answer(worker: GateWorker, request: dict) -> dict:
             given = [LAST_RELEASE] if request["last_release"] else []
             checks = worker.run(MARTS, connection, given, bool(request.get("accepts_removals")))
     return {"checks": [asdict(check) for check in checks]}
+
+
+def _judge_trees(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the table of what is wrong with the shipped trees, by the rules that landed ones are held to."""
+    connection.execute(f"create table {TREE_FAULTS} (file_row bigint, fault varchar)")
+    faults = seed_tree_faults(connection, contracts()["frameworks"])
+    if faults:
+        connection.executemany(
+            f"insert into {TREE_FAULTS} values (?, ?)", [(fault.row_number, fault.detail) for fault in faults]
+        )
 
 
 def _load_landed(connection: duckdb.DuckDBPyConnection, batches: list[dict]) -> list[str]:

@@ -12,8 +12,9 @@ from typing import Any
 
 import duckdb
 
-from city_index.contracts import Contract
-from city_index.landing.judgement import typed
+from city_index.contracts import Contract, project_variable
+from city_index.database import identifier
+from city_index.landing.judgement import define_macros, typed
 
 ROOT = "total"
 
@@ -66,6 +67,8 @@ _DEFAULTS = {
     "normalisation": "score",
     "imputation": "none",
     "treatment": "none",
+    "denominator": "none",
+    "min_coverage": 0.0,
     "aggregation": "arithmetic",
     "missing_policy": "renormalise",
     "weight_status": "assumed",
@@ -117,6 +120,23 @@ def judge_frameworks(connection: duckdb.DuckDBPyConnection, contract: Contract) 
             ],
         )
     _refuse_the_rest(connection)
+
+
+def seed_tree_faults(connection: duckdb.DuckDBPyConnection, contract: Contract) -> list[TreeFault]:
+    """The faults of the trees of the shipped frameworks, in the words that a landed file is refused with.
+
+    Args:
+        connection: has the seed ``frameworks`` as text, with ``file_row``.
+        contract: of the frameworks.
+    """
+    define_macros(connection)
+    columns = (typed(column, lambda name: f"clean_text({identifier(name)})") for column in contract.columns)
+    rows = connection.execute(f"select file_row, {', '.join(columns)} from frameworks order by file_row").fetchall()
+    trees: dict[tuple[str, str], list[Node]] = defaultdict(list)
+    for row in rows:
+        node = dict(zip(("row_number", *contract.names), row, strict=True))
+        trees[node["index_code"], node["edition"]].append(node)
+    return [fault for nodes in trees.values() for fault in tree_faults(nodes)]
 
 
 def _refuse_the_rest(connection: duckdb.DuckDBPyConnection) -> None:
@@ -248,10 +268,11 @@ def _check_preparation(node: Node, add) -> None:
     if node["treatment"] == "log" and normalisation in _NOT_AFTER_LOGARITHMS:
         add(
             node,
-            f"{code} is treated by log and normalised by {normalisation}, whose norms are no logarithms; "
-            "normalise it by log_goalposts, or leave the treatment empty",
+            f"{code} is treated by log and normalised by {normalisation}, which needs the value in its own unit; "
+            "leave the treatment empty"
+            + (", or normalise it by log_goalposts" if normalisation.endswith("goalposts") else ""),
         )
-    if node["denominator"] is not None and normalisation == "score":
+    if node["denominator"] not in (None, _DEFAULTS["denominator"]) and normalisation == "score":
         add(node, f"{code} is normalised by score and gives denominator; a score is not divided, leave it empty")
 
 
@@ -328,6 +349,8 @@ def _effective(node: Node, name: str) -> Any:
     if name in ("scale_low", "scale_high"):
         return _scale(node)[name == "scale_high"]
     value = node[name]
+    if name == "treatment_limit" and value is None and node["treatment"] == "winsorise":
+        return project_variable("default_treatment_limit")
     return _DEFAULTS.get(name) if value is None else value
 
 

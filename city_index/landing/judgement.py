@@ -40,8 +40,9 @@ FINITE_BELOW = 1e300
 
 # White space of Latin and Chinese text, and marks without width.
 _SPACES = " \t\n\r\u00a0\u3000\ufeff\u200b"
-_FULL_WIDTH = "０１２３４５６７８９．－＋ｅＥ"
-_HALF_WIDTH = "0123456789.-+eE"
+# U+2212 is the minus of word processors.
+_FULL_WIDTH = "０１２３４５６７８９．－−＋ｅＥ"
+_HALF_WIDTH = "0123456789.--+eE"
 # Characters that text may not hold: control characters but tabs and line ends, and marks that turn its direction.
 _CONTROLS = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x{9f}\x{202a}-\x{202e}\x{2066}-\x{2069}]"
 # A code is seen whole, is one word or several, and starts no formula.

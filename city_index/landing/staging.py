@@ -160,8 +160,11 @@ def _stage_parquet(
     connection: duckdb.DuckDBPyConnection, contract: Contract, header: list[str], path: Path, work: Path
 ) -> Staged:
     target = work / "rows.parquet"
-    casts = ", ".join(f"cast({identifier(name)} as varchar) as {identifier(name)}" for name in header)
     try:
+        described = connection.execute(
+            f"describe select * from read_parquet({file_pattern(path)}, hive_partitioning=false)"
+        ).fetchall()
+        casts = ", ".join(f"{_as_text(name, data_type)} as {identifier(name)}" for name, data_type, *_rest in described)
         copied = copy_to_parquet(
             connection, f"select {casts} from read_parquet({file_pattern(path)}, hive_partitioning=false)", target
         )
@@ -175,6 +178,12 @@ def _stage_parquet(
         f"from read_parquet({file_pattern(target)}, file_row_number=true)"
     )
     return Staged(file_sha256(path), counted, rows, NO_MALFORMED, tuple(header))
+
+
+def _as_text(name: str, data_type: str) -> str:
+    """SQL of a Parquet column as text; whole numbers without a point, as libraries hold years with gaps as doubles."""
+    text = f"cast({identifier(name)} as varchar)"
+    return f"regexp_replace({text}, '\\.0$', '')" if data_type in ("DOUBLE", "FLOAT") else text
 
 
 def _stage_xlsx(

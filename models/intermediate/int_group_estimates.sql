@@ -24,8 +24,7 @@ bounded as (
 
 ),
 
--- Brought to the size of 2 ** 40 every double is a decimal of 15 places, so the sum is exact: a mean that comes to a
--- value which a city has ties with it.
+-- Values of any unit are brought to one size before they are summed.
 scaled as (
 
     select
@@ -47,8 +46,11 @@ estimates as (
             when estimator = 'median' then median(value)
             when least_value = greatest_value then least_value
             else
-                least(greatest(magnitude * {{ stable_mean('value / magnitude') }}, least_value), greatest_value)
-        end as estimate
+                magnitude * {{ stable_mean('value / magnitude') }}
+        end as estimate,
+        estimator = 'mean' and least_value < greatest_value as is_calculated,
+        least_value,
+        greatest_value
     from scaled
     where value is not null
     group by
@@ -64,6 +66,20 @@ estimates as (
 
 ),
 
+-- A calculated mean is stated to 15 digits, so that one which comes to a value that a city has ties with it.
+stated as (
+
+    select
+        *,
+        case
+            when is_calculated
+                then least(greatest({{ significant('estimate') | indent(16) }}, least_value), greatest_value)
+            else estimate
+        end as stated_estimate
+    from estimates
+
+),
+
 final as (
 
     select
@@ -72,15 +88,15 @@ final as (
         group_values.edition,
         group_values.city_code,
         group_values.indicator_code,
-        estimates.estimate
+        stated.stated_estimate as estimate
     from group_values
-    inner join estimates
+    inner join stated
         on
-            group_values.scenario = estimates.scenario
-            and group_values.index_code = estimates.index_code
-            and group_values.edition = estimates.edition
-            and group_values.indicator_code = estimates.indicator_code
-            and group_values.group_code = estimates.group_code
+            group_values.scenario = stated.scenario
+            and group_values.index_code = stated.index_code
+            and group_values.edition = stated.edition
+            and group_values.indicator_code = stated.indicator_code
+            and group_values.group_code = stated.group_code
     where group_values.value is null
 
 )

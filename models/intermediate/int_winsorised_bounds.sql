@@ -1,5 +1,5 @@
 {%- set leaf = ['scenario', 'index_code', 'edition', 'indicator_code'] -%}
-{%- set state = leaf + ['high_count', 'low_count', 'treatment_limit', 'low_bound', 'high_bound'] -%}
+{%- set state = leaf + ['treatment_limit', 'high_count', 'low_count', 'low_bound', 'high_bound'] -%}
 
 with recursive
 
@@ -16,8 +16,8 @@ sorted as (
         imputed_values.index_code,
         imputed_values.edition,
         imputed_values.indicator_code,
-        imputed_values.value,
         indicators.treatment_limit,
+        imputed_values.value,
         row_number() over (
             partition by
                 imputed_values.scenario,
@@ -47,9 +47,44 @@ sorted as (
 
 ),
 
--- Every way to move some of the highest and some of the lowest points, up to the limit in all, to the next value that
--- stays. One that would leave no spread is none.
-states as (
+untreated_states as (
+
+    select
+        {{ leaf | join(', ') }},
+        treatment_limit,
+        0 as high_count,
+        0 as low_count,
+        min(value) as low_bound,
+        max(value) as high_bound
+    from sorted
+    group by {{ leaf | join(', ') }}, treatment_limit
+    having min(value) < max(value)
+
+),
+
+untreated_shapes as (
+
+    {{ shapes_of_states('untreated_states', 'sorted', state) | indent(4) }}
+
+),
+
+outlying as (
+
+    select sorted.*
+    from sorted
+    inner join untreated_shapes
+        on
+            sorted.scenario = untreated_shapes.scenario
+            and sorted.index_code = untreated_shapes.index_code
+            and sorted.edition = untreated_shapes.edition
+            and sorted.indicator_code = untreated_shapes.indicator_code
+    where {{ has_outliers('untreated_shapes.skewness', 'untreated_shapes.kurtosis') }}
+
+),
+
+-- Every way to move some of the highest and some of the lowest points, up to the limit in all. One that would leave no
+-- spread is none.
+moved_states as (
 
     select
         highs.scenario,
@@ -61,14 +96,14 @@ states as (
         lows.lower_count as low_count,
         lows.value as low_bound,
         highs.value as high_bound
-    from sorted as highs
-    inner join sorted as lows
+    from outlying as highs
+    inner join outlying as lows
         on
             highs.scenario = lows.scenario
             and highs.index_code = lows.index_code
             and highs.edition = lows.edition
             and highs.indicator_code = lows.indicator_code
-            and highs.higher_count + lows.lower_count <= highs.treatment_limit
+            and highs.higher_count + lows.lower_count between 1 and highs.treatment_limit
             and lows.value < highs.value
     where
         highs.higher_count <= highs.treatment_limit
@@ -76,59 +111,66 @@ states as (
 
 ),
 
-placed as (
+-- Nearly always all moved points stand at one end, so these states are measured first.
+one_sided_states as (
 
-    select
-        states.*,
-        (least(greatest(sorted.value, states.low_bound), states.high_bound) - states.low_bound)
-        / (states.high_bound - states.low_bound) as place
-    from states
-    inner join sorted
-        on
-            states.scenario = sorted.scenario
-            and states.index_code = sorted.index_code
-            and states.edition = sorted.edition
-            and states.indicator_code = sorted.indicator_code
+    select * from moved_states
+    where high_count = 0 or low_count = 0
 
 ),
 
-centred as (
+one_sided_shapes as (
 
-    select
-        *,
-        {{ stable_mean('place', state) }} as mean_place
-    from placed
+    select * from untreated_shapes
+    union all
+    {{ shapes_of_states('one_sided_states', 'outlying', state) | indent(4) }}
+
+),
+
+first_steps as (
+
+    {{ steps_through('one_sided_shapes', 'first_steps') | indent(4) }}
+
+),
+
+-- Leaves whose distribution comes to lean to the other end while it still has outliers.
+turned as (
+
+    select distinct {{ leaf | join(', ') }}
+    from first_steps
+    where
+        {{ has_outliers('skewness', 'kurtosis') }}
+        and case when skewness > 0 then low_count else high_count end > 0
+
+),
+
+two_sided_states as (
+
+    select moved_states.*
+    from moved_states
+    inner join turned
+        on
+            moved_states.scenario = turned.scenario
+            and moved_states.index_code = turned.index_code
+            and moved_states.edition = turned.edition
+            and moved_states.indicator_code = turned.indicator_code
+    where
+        moved_states.high_count > 0
+        and moved_states.low_count > 0
 
 ),
 
 shapes as (
 
-    select
-        {{ state | join(', ') }},
-        {{ skewness_of_places('place', 'mean_place') | indent(8) }} as skewness,
-        {{ kurtosis_of_places('place', 'mean_place') | indent(8) }} as kurtosis
-    from centred
-    group by {{ state | join(', ') }}, mean_place
+    select * from one_sided_shapes
+    union all
+    {{ shapes_of_states('two_sided_states', 'outlying', state) | indent(4) }}
 
 ),
 
--- Step by step, one more point at the end that the distribution leans to, for as long as it has outliers.
 steps as (
 
-    select * from shapes
-    where high_count = 0 and low_count = 0
-    union all
-    select shapes.*
-    from steps
-    inner join shapes
-        on
-            steps.scenario = shapes.scenario
-            and steps.index_code = shapes.index_code
-            and steps.edition = shapes.edition
-            and steps.indicator_code = shapes.indicator_code
-            and steps.high_count + case when steps.skewness > 0 then 1 else 0 end = shapes.high_count
-            and steps.low_count + case when steps.skewness > 0 then 0 else 1 end = shapes.low_count
-    where {{ has_outliers('steps.skewness', 'steps.kurtosis') }}
+    {{ steps_through('shapes', 'steps') | indent(4) }}
 
 ),
 

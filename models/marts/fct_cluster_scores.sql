@@ -65,6 +65,18 @@ member_scores as (
 
 ),
 
+-- Weights of any unit are brought near one before they are summed with scores.
+weighted_members as (
+
+    select
+        *,
+        city_weight / {{ magnitude_of(
+            'max(city_weight) over (partition by index_code, edition, cluster_code, indicator_code)'
+        ) }} as scaled_weight
+    from member_scores
+
+),
+
 -- Gini = 2 * sum(position * score) / (n * sum(score)) - (n + 1) / n, positions ascending from 1: 0 where all members
 -- score alike, towards 1 where one holds everything. No score anywhere is equal too. Not defined
 -- where a score is negative.
@@ -78,7 +90,7 @@ cluster_scores as (
         indicator_code,
         cast(count(score) as int) as city_count,
         cast(count(city_weight) as int) as weighted_city_count,
-        {{ stable_sum('city_weight * score') }} / nullif({{ stable_sum('city_weight') }}, 0) as gdp_weighted_score,
+        {{ stable_sum('scaled_weight * score') }} / nullif({{ stable_sum('scaled_weight') }}, 0) as gdp_weighted_score,
         {{ stable_mean('score') }} as mean_score,
         case
             when min(score) = 0 and max(score) = 0 then 0
@@ -88,7 +100,7 @@ cluster_scores as (
                     / nullif(count(score) * {{ stable_sum('score') }}, 0)
                     - (count(score) + 1) / cast(count(score) as double)
         end as score_gini
-    from member_scores
+    from weighted_members
     group by index_code, edition, cluster_code, indicator_code
 
 ),

@@ -63,7 +63,7 @@ named as (
         nullif(trim(missing_policy), '') as missing_policy,
         min_coverage,
         nullif(trim(weight_status), '') as weight_status,
-        nullif(trim(denominator), '') as denominator,
+        nullif(nullif(trim(denominator), ''), 'none') as denominator,
         nullif(trim(imputation), '') as imputation,
         nullif(trim(treatment), '') as treatment,
         treatment_limit,

@@ -1,4 +1,4 @@
--- An indicator that no city has a value of counts for nothing.
+-- An indicator that no city has a value of counts for nothing, or rests on estimates alone.
 
 {{ config(severity='warn', meta={'dagster': {'ref': {'name': 'fct_indicator_scores'}}}) }}
 
@@ -20,7 +20,7 @@ final as (
     from indicator_scores
     where level = 3
     group by index_code, edition, indicator_code
-    having count(provenance) = 0
+    having max(coverage_share) = 0
 
 )
 

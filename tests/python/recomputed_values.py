@@ -59,7 +59,10 @@ class Groups:
 
 
 def _mean(values: list[float]) -> float:
-    return min(max(math.fsum(values) / len(values), min(values)), max(values))
+    mean = math.fsum(values) / len(values)
+    if min(values) < max(values) and 1e-7 <= abs(mean) < 1e15:
+        mean = float(f"{mean:.15g}")
+    return min(max(mean, min(values)), max(values))
 
 
 def _median(values: list[float]) -> float:

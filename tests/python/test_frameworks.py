@@ -6,7 +6,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from landing_files import FRAMEWORK, OBSERVATIONS, Door, make_door
+from landing_files import CITIES, FRAMEWORK, OBSERVATIONS, Door, make_door
 
 from city_index.contracts import contracts
 from city_index.database import copy_to_parquet
@@ -179,6 +179,28 @@ def test_a_framework_in_use_keeps_its_method(door: Door, old: str, new: str, sai
     assert batch.record.accepted_count == 0
     details = " ".join(detail for (detail,) in door.quarantined("frameworks", "detail"))
     assert said in details and "land a changed tree as a new edition" in details
+
+
+def test_a_framework_in_use_may_be_landed_again_with_its_defaults_spelled_out(door: Door) -> None:
+    door.drop("cities", "countries.csv", CITIES)
+    header, *rows = (
+        f"{row},{last}"
+        for row, last in zip(FRAMEWORK.splitlines(), ["treatment", "", "", "", "winsorise", ""], strict=True)
+    )
+    door.drop("frameworks", "tree.csv", "\n".join([header, *(f"{row}" for row in rows)]) + "\n")
+    assert [batch.record.quarantined_count for batch in door.land().batches] == [0, 0]
+    door.land_observations(["wellbeing,2024,AUT,lifespan,5"])
+    choices = (
+        "direction,normalisation,scale_low,scale_high,denominator,imputation,treatment_limit,"
+        "aggregation,missing_policy,min_coverage,weight_status"
+    )
+    inner = ",,,,,,,arithmetic,renormalise,0,assumed"
+    leaf_choices = ("1,score,0,100,none,none,5,,,,assumed", "1,score,0,100,none,none,,,,,assumed")
+    spelled = [f"{row},{given}" for row, given in zip(rows, [inner, inner, inner, *leaf_choices], strict=True)]
+    spelled[-1] = spelled[-1].replace("Doctors,1,,", "Doctors,1,none,")
+    door.drop("frameworks", "again.csv", "\n".join([f"{header},{choices}", *spelled]) + "\n")
+    (batch,) = door.land().batches
+    assert batch.record.quarantined_count == 0, door.quarantined("frameworks", "detail")
 
 
 def test_a_framework_landed_before_a_column_was_added_still_counts(door: Door) -> None:

@@ -285,6 +285,7 @@ TIERS = [
     editions=st.sampled_from([("2019", "2020", "2023"), ("a", "b", "c")]),
 )
 @example([[0.0, 0.0, 1.0, 3.0, *[None] * 6]] * 3, ("2019", "2020", "2023"))
+@example([[9.4, 18.2, 13.8, *[None] * 7]] * 3, ("a", "b", "c"))
 def test_imputed_leaves_agree_with_the_recomputation(
     warehouse: Warehouse, columns: list[list[float | None]], editions: tuple[str, ...]
 ) -> None:
