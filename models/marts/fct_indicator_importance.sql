@@ -54,7 +54,7 @@ final as (
         weight,
         parent_correlation,
         importance_share,
-        importance_share / weight as importance_ratio
+        {{ finite('importance_share / weight') }} as importance_ratio
     from shared
 
 )

@@ -127,7 +127,8 @@ described as (
             else counted.min_value
         end as mean_value,
         case
-            when counted.has_spread then (counted.max_value - counted.min_value) * shapes.sd_place
+            when counted.has_spread
+                then {{ finite('(counted.max_value - counted.min_value) * shapes.sd_place') }}
             when counted.city_count > 1 then cast(0 as double)
         end as sd_value,
         shapes.skewness,
