@@ -1,7 +1,7 @@
 -- Pairs grow with the square of the siblings: of a parent with too many children none are formed, so that their
 -- correlations with each other, and the weights that follow from them, are left out.
 
-{{ config(severity='warn', meta={'dagster': {'ref': {'name': 'fct_correlations'}}}) }}
+{{ config(severity='warn', meta={'dagster': {'ref': {'name': 'fct_indicator_groups'}}}) }}
 
 with
 

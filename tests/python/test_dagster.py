@@ -46,15 +46,10 @@ def test_every_dbt_node_is_an_asset_in_the_group_of_its_layer(definitions: dg.De
         groups.setdefault(graph.get(key).group_name, set()).add(key.path[-1])
     layers = {"staging", "intermediate", "marts", "reconciliation", "reports"}
     assert set(groups) == layers | {"landing", "inputs", "seeds", "published"}
-    for group, folder, pattern in (
-        ("seeds", "seeds", "*.csv"),
-        ("staging", "models/staging", "*.sql"),
-        ("intermediate", "models/intermediate", "*.sql"),
-        ("marts", "models/marts", "*.sql"),
-        ("reconciliation", "models/reconciliation", "*.sql"),
-        ("reports", "models/reports", "*.sql"),
-    ):
-        assert groups[group] == {path.stem for path in (PROJECT_DIRECTORY / folder).glob(pattern)}
+    folders = {"seeds": "seeds", **{layer: f"models/{layer}" for layer in layers}}
+    for group, folder in folders.items():
+        files = (PROJECT_DIRECTORY / folder).iterdir()
+        assert groups[group] == {path.stem for path in files if path.suffix in (".csv", ".sql", ".py")}
     assert groups["landing"] == {*KINDS, "retried_observations", "batches", "rows", "refused_files"}
     assert groups["inputs"] == {"raw_inputs"}
     assert groups["published"] == {"published_release"}
