@@ -340,7 +340,20 @@ def scenario_differences(index: Audited) -> list[str]:
                 "method_edition": index.key[1],
             }
             found += differences(row, want, (index.key, name, city))
-    return found
+    return found + method_differences(index)
+
+
+def method_differences(index: Audited) -> list[str]:
+    """The newest method on an edition: its totals are compared elsewhere; here the ranks that are made of them."""
+    rows = {row["city_code"]: row for row in index.tables["fct_scenario_scores"] if row["scenario_kind"] == "method"}
+    assert rows.keys() in (set(), set(index.cities))
+    ranks = ranked({city: row["total_score"] for city, row in rows.items()})
+    return [
+        f"{index.key} {city}: rank {row['total_rank']} instead of {ranks[city]}"
+        for city, row in rows.items()
+        if row["total_rank"] != ranks[city]
+        or (row["scenario"], row["method_edition"] == index.key[1]) != ("newest_method", False)
+    ]
 
 
 def ranked(scores: dict[str, float | None]) -> dict[str, int | None]:
