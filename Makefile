@@ -35,8 +35,9 @@ test: setup ## run the whole test suite
 test-quick: setup ## run the tests that take no rebuild
 	@$(RUN) -m pytest -m "not slow"
 
-proofs: setup ## the slow proofs in their long form: hostile files, landings killed at every step
+proofs: setup ## the slow proofs in their long form: hostile files, landings and publications killed at every step
 	@$(RUN) -m pytest --long -s tests/python/test_hostile_files.py tests/python/test_landing_killed.py
+	@$(RUN) -m pytest --long -s tests/python/test_publishing.py -k cut_short
 
 lint: setup ## check the style of Python and the compiled SQL
 	@$(RUN) -m ruff check .

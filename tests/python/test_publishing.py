@@ -350,8 +350,10 @@ city_index.cli.main()
 
 @pytest.mark.parametrize("moment", _KILLS)
 def test_a_publication_that_was_cut_short_is_completed_by_the_next_run(
-    project_copy: Path, home: Path, moment: str
+    project_copy: Path, home: Path, moment: str, is_long: bool
 ) -> None:
+    if not is_long and moment != "after the database is replaced":
+        pytest.skip("the other moments are killed by `make proofs`")
     before = read_manifest(home / "published")
     seed = project_copy / "seeds" / "cities.csv"
     seed.write_text(seed.read_text(encoding="utf-8").replace("116.407394", "116.4"), encoding="utf-8")
