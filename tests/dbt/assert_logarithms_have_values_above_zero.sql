@@ -2,28 +2,4 @@
 
 {{ config(severity='warn', meta={'dagster': {'ref': {'name': 'fct_indicator_scores'}}}) }}
 
-with
-
-indicator_scores as (
-
-    select * from {{ ref('fct_indicator_scores') }}
-
-),
-
-final as (
-
-    select
-        index_code,
-        edition,
-        indicator_code,
-        missing_reason,
-        count(*) as city_count
-    from indicator_scores
-    where
-        missing_reason = 'not_positive'
-        and level = 3
-    group by index_code, edition, indicator_code, missing_reason
-
-)
-
-select * from final
+{{ indicators_without_scores(reasons=['not_positive'], of_leaves=true) }}
