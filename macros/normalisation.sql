@@ -11,11 +11,9 @@
 
 {#- Where a value lies between two norms, held to 0..1; with direction -1 counted from the other end. -#}
 {% macro goalposts(value, norm_low, norm_high) -%}
-    case
-        when direction < 0
-            then 1 - least(greatest(({{ value }} - {{ norm_low }}) / ({{ norm_high }} - {{ norm_low }}), 0), 1)
-        else least(greatest(({{ value }} - {{ norm_low }}) / ({{ norm_high }} - {{ norm_low }}), 0), 1)
-    end
+    {%- set share = '(' ~ value ~ ' - ' ~ norm_low ~ ') / (' ~ norm_high ~ ' - ' ~ norm_low ~ ')' -%}
+    {%- set held = 'least(greatest(' ~ share ~ ', 0), 1)' -%}
+    case when direction < 0 then 1 - {{ held }} else {{ held }} end
 {%- endmacro %}
 
 {#- The same on natural logarithms; not defined for a value that is not above 0. -#}

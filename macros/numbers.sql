@@ -19,7 +19,7 @@
 {#- The power of two at or below a size, for bringing numbers near one before they are summed: it changes no digit. Held
     above where its inverse would be infinite; null for 0. -#}
 {% macro magnitude_of(size) -%}
-    power(cast(2 as double), greatest(floor(log2(nullif({{ size }}, 0))), -1000))
+    case when {{ size }} > 0 then power(cast(2 as double), greatest(floor(log2({{ size }})), -1000)) end
 {%- endmacro %}
 
 {#- The value at which scores are compared: never compare or rank a bare double. -#}

@@ -12,15 +12,9 @@ indicators as (
 
 ),
 
--- The cities of an edition are those with at least one observation in it.
 edition_cities as (
 
-    select distinct
-        index_code,
-        edition,
-        city_code
-    from {{ ref('stg_observations') }}
-    where value is not null
+    {{ cities_of_editions(ref('stg_observations')) | indent(4) }}
 
 ),
 

@@ -39,12 +39,7 @@ denominators as (
 
 edition_cities as (
 
-    select distinct
-        index_code,
-        edition,
-        city_code
-    from observations
-    where value is not null
+    {{ cities_of_editions('observations') | indent(4) }}
 
 ),
 
