@@ -5,7 +5,7 @@ INSTALLED := $(VENV)/installed
 RUN := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-quick proofs lint format dev bench lock clean
+.PHONY: help setup run test test-quick proofs lint format dev bench samples lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -56,6 +56,9 @@ dev: setup ## dagster dev on 127.0.0.1:3000, with its history kept
 bench: setup ## time the nightly job against dbt and landing against DuckDB, as ratios
 	@$(RUN) -m benchmarks.nightly_over_dbt
 	@$(RUN) -m benchmarks.landing_over_duckdb
+
+samples: setup ## write the seeds of synthetic hospitals and evidence anew
+	@$(RUN) -m samples
 
 lock: ## renew requirements.lock (needs uv); names no index host
 	uv pip compile --universal --python-version 3.11 --extra dev --generate-hashes --no-emit-index-url --no-header \
