@@ -6,18 +6,17 @@ from what is published, which is only read. What does not: reading weights (``we
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
-from city_index.database import connect, quoted
-from city_index.errors import CityIndexError, NothingPublishable, UsageError, in_one_line
+from city_index.errors import UsageError
 from city_index.formulas import Formulas
+from city_index.published import Edition, choose_edition, published_database, similar
 from city_index.settings import Settings
 from city_index.weights_file import Fault, WeightsFile, in_quotes, read_weights
 
@@ -27,22 +26,6 @@ RANKING_ORDER = "new_rank nulls last, published_rank nulls last, city_code"
 
 _LARGEST_MOVES = 3
 _NAMED_CHANGES = 5
-
-
-@dataclass(frozen=True)
-class Edition:
-    """A published edition, as people name it."""
-
-    index_code: str
-    edition: str
-    ordinal: int
-    scored_city_count: int
-    title: str
-    publisher: str | None
-    report_decimals: int
-
-    def __str__(self) -> str:
-        return f"{self.index_code} {self.edition}"
 
 
 @dataclass(frozen=True)
@@ -157,13 +140,13 @@ def ask(
     """
     if weights is None and not excluded:
         raise UsageError("name a file of weights with --weights, an indicator with --exclude-indicator, or both")
-    if not settings.published_database.is_file():
-        raise NothingPublishable(f"nothing is published in {settings.published}; run `city-index run`")
     file = read_weights(weights) if weights is not None else None
-    connection = connect()
-    try:
-        connection.execute(f"attach {quoted(settings.published_database)} as published (read_only)")
-        chosen = _choose(connection, file, index_code, edition)
+    with published_database(settings) as connection:
+        chosen = choose_edition(
+            connection,
+            index_code or _said_by_all(file, "index_code"),
+            edition or _said_by_all(file, "edition"),
+        )
         nodes = _nodes(connection, chosen)
         if file is not None:
             _judge(file, chosen, nodes)
@@ -171,57 +154,7 @@ def ask(
         change = _change(chosen, nodes, file, excluded)
         (release_id,) = connection.execute("select release_id from published.meta_release").fetchone()
         _rank(connection, Formulas(settings.project_directory), chosen, change)
-        connection.execute("detach published")
-    except (duckdb.CatalogException, duckdb.BinderException) as error:
-        raise CityIndexError(
-            f"{settings.published_database} was made by another version of the code ({in_one_line(error, 120)}); "
-            "run `city-index run`"
-        ) from error
-    except duckdb.IOException as error:
-        raise CityIndexError(
-            f"{settings.published_database} cannot be read ({in_one_line(error, 120)}); run `city-index doctor`"
-        ) from error
     return _answer(connection, release_id, chosen, change)
-
-
-def _choose(
-    connection: duckdb.DuckDBPyConnection, file: WeightsFile | None, index_code: str | None, edition: str | None
-) -> Edition:
-    """The edition that is asked about: by option, by what all rows of the file say, or because there is no choice."""
-    editions = [
-        Edition(*row)
-        for row in connection.execute(
-            "select index_code, edition, edition_ordinal, scored_city_count, coalesce(title_zh, title_en, index_code), "
-            "coalesce(publisher_zh, publisher_en), report_decimals "
-            "from published.dim_editions order by index_code, edition_ordinal"
-        ).fetchall()
-    ]
-    listed = _listed(editions)
-    index_code = index_code or _said_by_all(file, "index_code")
-    of_index = [each for each in editions if index_code in (None, each.index_code)]
-    if not of_index:
-        raise UsageError(f"no index {in_quotes(index_code)} is published; there is {listed}")
-    if len({each.index_code for each in of_index}) > 1:
-        raise UsageError(f"name the index with --index; there is {listed}")
-    edition = edition or _said_by_all(file, "edition")
-    if edition is None:
-        scored = [each for each in of_index if each.scored_city_count]
-        if not scored:
-            raise NothingPublishable(f"no edition of {of_index[0].index_code} has a city with a score")
-        return scored[-1]
-    for each in of_index:
-        if each.edition == edition:
-            if not each.scored_city_count:
-                raise NothingPublishable(f"{each} has no city with a score")
-            return each
-    raise UsageError(f"{of_index[0].index_code} has no edition {in_quotes(edition)}; there is {_listed(of_index)}")
-
-
-def _listed(editions: Iterable[Edition]) -> str:
-    labels: dict[str, list[str]] = {}
-    for each in editions:
-        labels.setdefault(each.index_code, []).append(each.edition)
-    return "; ".join(f"{index_code} ({', '.join(of_index)})" for index_code, of_index in labels.items())
 
 
 def _said_by_all(file: WeightsFile | None, column: str) -> str | None:
@@ -252,7 +185,7 @@ def _judge(file: WeightsFile, edition: Edition, nodes: dict[str, Node]) -> None:
                 )
         if given.indicator_code not in nodes:
             reason = (
-                f"{edition} has no indicator {in_quotes(given.indicator_code)}{_similar(given.indicator_code, nodes)}"
+                f"{edition} has no indicator {in_quotes(given.indicator_code)}{similar(given.indicator_code, nodes)}"
             )
             file.faults.append(Fault(given.row_number, "indicator_code", reason))
         elif given.indicator_code in first_rows:
@@ -261,11 +194,6 @@ def _judge(file: WeightsFile, edition: Edition, nodes: dict[str, Node]) -> None:
             )
             file.faults.append(Fault(given.row_number, "indicator_code", reason))
         first_rows.setdefault(given.indicator_code, given.row_number)
-
-
-def _similar(code: str, nodes: Iterable[str]) -> str:
-    found = difflib.get_close_matches(code[:100], nodes, n=1)
-    return f"; is {found[0]} meant?" if found else "; table dim_indicators lists them"
 
 
 def _change(edition: Edition, nodes: dict[str, Node], file: WeightsFile | None, excluded: Sequence[str]) -> Change:
@@ -277,9 +205,7 @@ def _change(edition: Edition, nodes: dict[str, Node], file: WeightsFile | None, 
     excluded = tuple(dict.fromkeys(excluded))
     for code in excluded:
         if code not in nodes:
-            raise UsageError(
-                f"--exclude-indicator: {edition} has no indicator {in_quotes(code)}{_similar(code, nodes)}"
-            )
+            raise UsageError(f"--exclude-indicator: {edition} has no indicator {in_quotes(code)}{similar(code, nodes)}")
         if nodes[code].parent_code is None:
             raise UsageError(f"--exclude-indicator: {code} is the root of {edition}; name an indicator below it")
     inner = {node.parent_code for node in nodes.values()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from city_index.errors import UsageError, in_one_line
+from city_index.cli.targets import put_in_place, target_of
 from city_index.landing.door import shown
 from city_index.settings import Settings
 
@@ -58,7 +57,11 @@ def whatif(
     from city_index.whatif import ask
 
     settings = Settings.from_environment()
-    target = _target(settings, csv_file, weights) if csv_file not in (None, _STDOUT) else None
+    target = None
+    if csv_file not in (None, _STDOUT):
+        target = target_of(
+            settings, "--csv", csv_file, weights, source_name="the file of weights", otherwise=", or - for stdout"
+        )
     answer = ask(settings, weights, excluded, index_code, edition)
     console = Console(highlight=False, soft_wrap=True, stderr=csv_file == _STDOUT)
     console.print()
@@ -71,41 +74,6 @@ def whatif(
     if target is not None:
         _write(answer, target)
         console.print(f"All {answer.city_count} cities: {shown(target)}", markup=False)
-
-
-def _target(settings: Settings, csv_file: str, weights: Path | None) -> Path:
-    """Where the CSV file goes, with links followed.
-
-    Raises:
-        UsageError: it cannot go there, or must not.
-    """
-    try:
-        target = Path(csv_file).resolve()
-        is_other_thing = target.exists() and not target.is_file()
-        has_folder = target.parent.is_dir()
-        is_weights = weights is not None and target.exists() and weights.exists() and target.samefile(weights)
-    except (OSError, RuntimeError, ValueError) as error:
-        raise UsageError(f"--csv: {shown(csv_file)} cannot be written: {in_one_line(error)}") from None
-    name = shown(target)
-    for folder in (
-        settings.published,
-        settings.releases,
-        settings.raw,
-        settings.quarantine,
-        settings.archive,
-        settings.landing,
-        settings.warehouse,
-        settings.dagster_home,
-    ):
-        if target.is_relative_to(folder.resolve()):
-            raise UsageError(f"--csv: {name} is inside {folder}, which the project keeps; name another place")
-    if is_weights:
-        raise UsageError(f"--csv: {name} is the file of weights; name another place")
-    if is_other_thing:
-        raise UsageError(f"--csv: {name} is no plain file; name another place, or - for stdout")
-    if not has_folder:
-        raise UsageError(f"--csv: there is no folder {shown(target.parent)}; make it, or name another place")
-    return target
 
 
 def _print_question(console: Console, answer: Answer) -> None:
@@ -188,13 +156,8 @@ def _write_to_stdout(answer: Answer) -> None:
 
 
 def _write(answer: Answer, target: Path) -> None:
-    """Put the CSV file into its place in one step."""
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
+    def write(path: Path) -> None:
         with tempfile.TemporaryDirectory() as folder:
-            shutil.copyfile(_write_csv(answer, folder), temporary)
-        os.replace(temporary, target)
-    except OSError as error:
-        raise UsageError(f"--csv: {shown(target)} cannot be written: {error.strerror}") from None
-    finally:
-        temporary.unlink(missing_ok=True)
+            shutil.copyfile(_write_csv(answer, folder), path)
+
+    put_in_place("--csv", target, write)
