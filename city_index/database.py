@@ -41,6 +41,11 @@ def copy_to_parquet(
     ).fetchone()[0]
 
 
+def in_bounded_memory(memory_bytes: int, spilled: Path) -> dict[str, str]:
+    """The configuration of a connection that uses so much memory at most and puts the rest into a folder."""
+    return {"memory_limit": f"{memory_bytes // (1 << 20)}MiB", "temp_directory": str(spilled)}
+
+
 def connect(config: Mapping[str, str] | None = None) -> duckdb.DuckDBPyConnection:
     """An in-memory connection that installs and loads no extension, with further settings where they are given."""
     return duckdb.connect(

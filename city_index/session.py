@@ -272,7 +272,7 @@ class RebuildSession:
     def _assemble(self, sequence: int, checks: list[Check]) -> _Candidate:
         build = self.build
         staging = store.staging_folder(self.settings, build.build_id)
-        content_hash, rows = assemble_tables(build.database, staging)
+        content_hash, rows = assemble_tables(build.database, staging, self.settings.build_memory_bytes)
         release_id = f"{build.build_id.split('-')[0]}-{content_hash[:8]}"
         if (self.settings.releases / release_id).exists():
             # The clock stood still or went back: the sequence keeps the name apart.

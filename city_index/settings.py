@@ -33,6 +33,8 @@ class Settings:
             before it is taken; default 3.
         landing_memory_bytes: ``CITY_INDEX_LANDING_MEMORY_BYTES``, what DuckDB may use of memory while it lands a file,
             in bytes; default 2 GiB. What does not fit goes to disk.
+        build_memory_bytes: ``CITY_INDEX_BUILD_MEMORY_BYTES``, what DuckDB may use of memory while the warehouse is
+            built and a release is assembled, in bytes; default 2 GiB. What does not fit goes to disk.
     """
 
     project_directory: Path
@@ -43,6 +45,7 @@ class Settings:
     landing_max_bytes: int = 2 << 30
     landing_settle_seconds: int = 3
     landing_memory_bytes: int = 2 << 30
+    build_memory_bytes: int = 2 << 30
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -73,6 +76,9 @@ class Settings:
             landing_settle_seconds=_whole_number(environ, "CITY_INDEX_LANDING_SETTLE_SECONDS", default=3, least=0),
             landing_memory_bytes=_whole_number(
                 environ, "CITY_INDEX_LANDING_MEMORY_BYTES", default=2 << 30, least=256 << 20
+            ),
+            build_memory_bytes=_whole_number(
+                environ, "CITY_INDEX_BUILD_MEMORY_BYTES", default=2 << 30, least=256 << 20
             ),
         )
 

@@ -19,7 +19,7 @@ import duckdb
 
 from city_index.checks import Check
 from city_index.contracts import KINDS, Contract, contracts
-from city_index.database import connect, identifier, parquet_rows, quoted
+from city_index.database import connect, identifier, in_bounded_memory, parquet_rows, quoted
 from city_index.errors import CityIndexError, GateRefused, in_one_line
 from city_index.landing import door
 from city_index.landing.csv_files import UnreadableFile
@@ -188,8 +188,7 @@ class Landing:
             {
                 # A name that is no table must not be looked up among Python's variables.
                 "python_enable_replacements": "false",
-                "memory_limit": f"{self._settings.landing_memory_bytes // (1 << 20)}MiB",
-                "temp_directory": str(work / "spilled"),
+                **in_bounded_memory(self._settings.landing_memory_bytes, work / "spilled"),
             }
         )
         try:

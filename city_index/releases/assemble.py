@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 
 from city_index.checks import Check
-from city_index.database import connect, copy_to_parquet, identifier, quoted
+from city_index.database import connect, copy_to_parquet, identifier, in_bounded_memory, quoted
 from city_index.errors import CityIndexError
 from city_index.hashing import file_sha256
 from city_index.releases.manifest import Manifest
@@ -149,12 +149,13 @@ def _export_csv(connection: duckdb.DuckDBPyConnection, folder: Path, table: str,
     )
 
 
-def assemble_tables(build_database: Path, folder: Path) -> tuple[str, dict[str, int]]:
+def assemble_tables(build_database: Path, folder: Path, memory_bytes: int) -> tuple[str, dict[str, int]]:
     """Copy the data tables of a build into a release folder, as a database and as Parquet and CSV.
 
     Args:
         build_database: the audited build.
         folder: an empty folder.
+        memory_bytes: what DuckDB may use of memory; the rest goes to disk, beside the build.
 
     Returns:
         the content hash, in hex, and the rows of each table.
@@ -166,7 +167,7 @@ def assemble_tables(build_database: Path, folder: Path) -> tuple[str, dict[str, 
     (folder / "csv").mkdir()
     digest = hashlib.sha256()
     rows: dict[str, int] = {}
-    with connect() as connection:
+    with connect(in_bounded_memory(memory_bytes, build_database.parent / "spilled")) as connection:
         connection.execute(f"attach {quoted(build_database)} as build (read_only)")
         connection.execute(
             f"attach {quoted(folder / DATABASE_NAME)} as release (storage_version {quoted(STORAGE_VERSION)})"
