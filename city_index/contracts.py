@@ -16,10 +16,18 @@ from city_index.settings import PROJECT_DIRECTORY
 CONTRACT_FILE = Path("models") / "staging" / "landed.yml"
 
 # The kinds in the order in which they are landed: each refers only to earlier ones.
-KINDS = ("cities", "frameworks", "statistics", "observations")
+KINDS = ("cities", "frameworks", "statistics", "observations", "hospitals", "evidence")
 
+# What a column may refer to.
 CITIES = "cities"
 LEAVES = "leaves"
+ANY_LEAF = "any_leaf"
+STANDARDS = "standards"
+GRADES = "grades"
+
+# Forms of text that are read in more than one spelling, or that have to have one.
+LABEL = "label"
+WEB_ADDRESS = "web_address"
 
 
 @dataclass(frozen=True)
@@ -39,7 +47,10 @@ class Column:
         above: a bound that a number must exceed.
         score_range: range, both ends inclusive, that applies to indicators normalised by ``score``.
         accepted_values: the only values allowed; None where any is.
-        refers_to: cities or leaves, where the column holds one of their codes.
+        also_read: other spellings of accepted values, each with the value that it is read as; case does not matter.
+        form: label, whose numbers are read without a point, full width or a word for grade; or web_address.
+        refers_to: cities, leaves (of the row's edition), any_leaf (of any framework), standards or grades (of the row's
+            standard and version), where the column holds one of their codes.
     """
 
     name: str
@@ -54,6 +65,8 @@ class Column:
     above: float | None = None
     score_range: tuple[float, float] | None = None
     accepted_values: tuple[Any, ...] | None = None
+    also_read: tuple[tuple[str, str], ...] = ()
+    form: str | None = None
     refers_to: str | None = None
 
     @property
@@ -67,7 +80,7 @@ class Contract:
     """What a file of one kind holds.
 
     Attributes:
-        kind: cities, frameworks, observations or statistics.
+        kind: one of KINDS.
         description: what a row is.
         key: the columns that identify a row.
         columns: all columns, in their order in raw/.
@@ -129,6 +142,8 @@ def _contract(table: dict[str, Any]) -> Contract:
         for name in ("score_range", "accepted_values"):
             if name in meta:
                 meta[name] = tuple(meta[name])
+        if "also_read" in meta:
+            meta["also_read"] = tuple((other, value) for value, others in meta["also_read"].items() for other in others)
         columns.append(
             Column(name=column["name"], data_type=column["data_type"], description=column["description"], **meta)
         )
@@ -149,6 +164,19 @@ def markdown_table(contract: Contract) -> str:
     return "\n".join(lines)
 
 
+_FORMS_IN_WORDS = {
+    LABEL: "`4`, `4.0`, `４` and `4级` are the same",
+    WEB_ADDRESS: "begins with `http://` or `https://` and holds no space",
+}
+_REFERENCES_IN_WORDS = {
+    CITIES: "a known city",
+    LEAVES: "a leaf of the edition's framework",
+    ANY_LEAF: "a leaf of a known framework",
+    STANDARDS: "a known standard",
+    GRADES: "a grade of the standard's version, where that is known",
+}
+
+
 def _rules_in_words(column: Column) -> str:
     rules = ["column required" if column.required else "column optional"]
     if not column.nullable:
@@ -166,6 +194,10 @@ def _rules_in_words(column: Column) -> str:
         rules.append(f"{low:g} to {high:g} where the indicator is normalised by score")
     if column.accepted_values is not None:
         rules.append("one of " + ", ".join(f"`{value}`" for value in column.accepted_values))
+    if column.also_read:
+        rules.append("also read: " + ", ".join(f"`{other}` as `{value}`" for other, value in column.also_read))
+    if column.form is not None:
+        rules.append(_FORMS_IN_WORDS[column.form])
     if column.refers_to is not None:
-        rules.append({CITIES: "a known city", LEAVES: "a leaf of the edition's framework"}[column.refers_to])
+        rules.append(_REFERENCES_IN_WORDS[column.refers_to])
     return "; ".join(rules)

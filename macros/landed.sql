@@ -50,22 +50,47 @@ final as (
 select * from final
 {%- endmacro %}
 
-{#- The version of each row that counts: that of the latest batch which gives its key. A batch gives a key once. -#}
+{#- The version of each row that counts: that of the latest batch which gives its key. A batch gives a key once.
+    Joined on the key alone, so that no engine has to sort whole rows. -#}
 {% macro current_version(versions, key) -%}
     (
-        select * from (
+        select versions.*
+        from {{ versions }} as versions
+        inner join (
             select
-                *,
-                row_number() over (partition by {{ key | join(', ') }} order by batch_number desc) as version_age
+                {{ key | join(', ') }},
+                max(batch_number) as batch_number
             from {{ versions }}
-        ) as aged
-        where version_age = 1
+            group by {{ key | join(', ') }}
+        ) as latest
+            on
+                {%- for column in key %}
+                versions.{{ column }} = latest.{{ column }}
+                and
+                {%- endfor %}
+                versions.batch_number = latest.batch_number
     )
 {%- endmacro %}
 
 {#- The last value that any version of a row gave a field; a version that leaves it empty says nothing of it. -#}
 {% macro last_given(field, key) -%}
     max(case when {{ field }} is not null then batch_number end) over (partition by {{ key | join(', ') }})
+{%- endmacro %}
+
+{#- The versions of the rows that were given more than once; of all others there is nothing to compare. -#}
+{% macro repeated_versions(versions, key) -%}
+    select versions.*
+    from {{ versions }} as versions
+    inner join (
+        select {{ key | join(', ') }}
+        from {{ versions }}
+        group by {{ key | join(', ') }}
+        having count(*) > 1
+    ) as repeated
+        on
+            {%- for column in key %}
+            versions.{{ column }} = repeated.{{ column }}{{ '\n            and' if not loop.last }}
+            {%- endfor %}
 {%- endmacro %}
 
 {#- What later versions of a row changed: one row per changed field. Numbers and text are kept apart. -#}

@@ -116,7 +116,11 @@ def _print_top_ten(console, database: Path) -> None:
     with duckdb.connect(str(database), read_only=True) as connection:
         editions = connection.execute(
             "select index_code, edition, title_zh, publisher_zh, city_count, report_decimals from dim_editions "
-            "where city_count > 0 order by all"
+            "where city_count > 0 and not is_synthetic order by all"
+        ).fetchall()
+        demonstrations = connection.execute(
+            "select index_code, edition, city_count from dim_editions "
+            "where is_synthetic and city_count > 0 order by all"
         ).fetchall()
         for index_code, edition, title, publisher, city_count, decimals in editions:
             rows = connection.execute(
@@ -142,3 +146,9 @@ def _print_top_ten(console, database: Path) -> None:
                 if notice:
                     console.print(notice, markup=False)
             console.print()
+        for index_code, edition, city_count in demonstrations:
+            console.print(
+                f"{index_code} {edition}: {city_count} cities from synthetic records, a demonstration that says "
+                "nothing of any city",
+                markup=False,
+            )

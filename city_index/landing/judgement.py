@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from city_index.contracts import CITIES, LEAVES, Column, Contract
+from city_index.contracts import ANY_LEAF, CITIES, GRADES, LABEL, LEAVES, STANDARDS, WEB_ADDRESS, Column, Contract
 from city_index.database import identifier, quoted
 from city_index.landing.staging import Staged
 
@@ -29,11 +29,14 @@ UNKNOWN_CITY = "unknown city"
 UNKNOWN_EDITION = "unknown edition"
 UNKNOWN_INDICATOR = "unknown indicator"
 NOT_A_LEAF = "not a leaf"
+UNKNOWN_STANDARD = "unknown standard"
+UNKNOWN_GRADE = "unknown grade"
+BAD_ADDRESS = "bad address"
 AMBIGUOUS_KEY = "ambiguous key"
 REPEATED_ROW = "repeated row"
 
 # Reasons that lie not in the row but in what else has landed: such a row may be accepted later as it stands.
-REASONS_OUTSIDE_THE_ROW = (UNKNOWN_CITY, UNKNOWN_EDITION, UNKNOWN_INDICATOR, NOT_A_LEAF)
+REASONS_OUTSIDE_THE_ROW = (UNKNOWN_CITY, UNKNOWN_EDITION, UNKNOWN_INDICATOR, NOT_A_LEAF, UNKNOWN_STANDARD)
 
 # Numbers beyond this are not finite for us: their sums would not be.
 FINITE_BELOW = 1e300
@@ -47,6 +50,9 @@ _HALF_WIDTH = "0123456789.--+eE"
 _CONTROLS = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x{9f}\x{202a}-\x{202e}\x{2066}-\x{2069}]"
 # A code is seen whole, is one word or several, and starts no formula.
 _CODE = r"[\p{L}\p{N}_](?:[^\p{C}\p{Z}]| )*"
+
+# A web address that a reader can follow; no other scheme, which might run something.
+_WEB_ADDRESS = r"(?i)https?://[^\s/]\S*"
 
 # What a message never holds: a terminal would act on it.
 _UNSEEN = r"[\p{C}\p{Zl}\p{Zp}]"
@@ -94,12 +100,17 @@ _ROWS_PER_VALUE = 10
 
 
 def define_macros(connection: duckdb.DuckDBPyConnection) -> None:
-    """Define how text is read: ``clean_text``, ``as_number``, ``as_day``; and ``shown`` for messages."""
+    """Define how text is read: ``clean_text``, ``as_number``, ``as_label``, ``as_day``; and ``shown`` for messages."""
     connection.execute(f"create or replace macro clean_text(x) as nullif(trim(x, {quoted(_SPACES)}), '')")
     # DuckDB also reads 1_000 as a number; nobody else does.
     connection.execute(
         "create or replace macro as_number(x) as case when not contains(x, '_') then coalesce(try_cast(x as double), "
         f"try_cast(translate(x, '{_FULL_WIDTH}', '{_HALF_WIDTH}') as double)) end"
+    )
+    # Years and grades come as numbers too; a grade also with its word.
+    connection.execute(
+        f"create or replace macro as_label(x) as regexp_replace(translate(x, '{_FULL_WIDTH}', '{_HALF_WIDTH}'), "
+        r"'^(\d+)(\.0+)?\s*级?$', '\1')"
     )
     connection.execute(
         "create or replace macro as_day(x) as case when regexp_full_match(x, "
@@ -120,7 +131,18 @@ def typed(column: Column, read: Callable[[str], str] = identifier) -> str:
         return f"as_number({name})"
     if column.data_type == "integer":
         return f"try_cast(as_number({name}) as integer)"
-    return f"as_day({name})" if column.data_type == "date" else name
+    if column.data_type == "date":
+        return f"as_day({name})"
+    if column.also_read:
+        spellings = " ".join(
+            f"when {quoted(other.lower())} then {quoted(value)}" for other, value in _spellings(column)
+        )
+        return f"case lower({name}) {spellings} else {name} end"
+    return f"as_label({name})" if column.form == LABEL else name
+
+
+def _spellings(column: Column) -> list[tuple[str, str]]:
+    return [*((value, value) for value in column.accepted_values or ()), *column.also_read]
 
 
 def typed_columns(contract: Contract) -> str:
@@ -214,7 +236,11 @@ def _rules_of_text(column: Column) -> list[Rule]:
     if column.accepted_values is not None:
         accepted = ", ".join(quoted(value) for value in column.accepted_values)
         what = f"is not one of: {', '.join(column.accepted_values)}"
-        rules.append(Rule(f"{name} not in ({accepted})", UNKNOWN_CODE, _given(column, what)))
+        rules.append(Rule(f"{typed(column)} not in ({accepted})", UNKNOWN_CODE, _given(column, what)))
+    if column.form == WEB_ADDRESS:
+        what = "is no web address; write it as https://..."
+        wrong = f"not regexp_full_match({name}, {quoted(_WEB_ADDRESS)})"
+        rules.append(Rule(wrong, BAD_ADDRESS, _given(column, what)))
     return rules
 
 
@@ -258,6 +284,20 @@ def _rule_groups(contract: Contract) -> list[RuleGroup]:
             groups.append(RuleGroup((column.name,), (join,), (unknown,)))
         elif column.refers_to == LEAVES:
             groups.append(RuleGroup(("index_code", "edition", column.name), _LEAF_JOINS, _leaf_rules(column)))
+        elif column.refers_to == ANY_LEAF:
+            unknown = Rule(
+                f"cleaned.{name} is not null and known_leaf_code is null",
+                UNKNOWN_INDICATOR,
+                _given(column, "is no leaf of any framework"),
+            )
+            join = f"left join known_leaf_codes on cleaned.{name} = known_leaf_codes.known_leaf_code"
+            groups.append(RuleGroup((column.name,), (join,), (unknown,)))
+        elif column.refers_to == STANDARDS:
+            groups.append(RuleGroup((column.name,), _STANDARD_JOINS, (_standard_rule(column),)))
+        elif column.refers_to == GRADES:
+            version = contract.column("standard_version")
+            columns = ("standard_code", version.name, column.name)
+            groups.append(RuleGroup(columns, _grade_joins(version), (_grade_rule(column, version),)))
     for column in contract.columns:
         if column.score_range is not None:
             number = f"as_number({identifier(column.name)})"
@@ -299,6 +339,36 @@ def _leaf_rules(column: Column) -> tuple[Rule, ...]:
     )
 
 
+_STANDARD_JOINS = ("left join known_standards on cleaned.standard_code = known_standards.known_standard_code",)
+
+
+def _standard_rule(column: Column) -> Rule:
+    known = "(select string_agg(known_standard_code, ', ' order by known_standard_code) from known_standards)"
+    return Rule(
+        f"cleaned.{identifier(column.name)} is not null and known_standard_code is null",
+        UNKNOWN_STANDARD,
+        f"{_given(column, 'is not known; standards are: ')} || {known}",
+    )
+
+
+def _grade_joins(version: Column) -> tuple[str, ...]:
+    return (
+        "left join known_grades on cleaned.standard_code = known_grades.graded_standard_code"
+        f" and {typed(version, lambda name: f'cleaned.{identifier(name)}')} = known_grades.graded_standard_version",
+    )
+
+
+def _grade_rule(column: Column, version: Column) -> Rule:
+    standard = f"shown(standard_code) || ' ' || shown({identifier(version.name)})"
+    return Rule(
+        # A version whose grades are not known joins nothing, and takes any grade.
+        f"cleaned.{identifier(column.name)} is not null and grades is not null "
+        f"and not list_contains(grades, {typed(column)})",
+        UNKNOWN_GRADE,
+        f"{_given(column, 'is no grade of ')} || {standard} || '; its grades are: ' || array_to_string(grades, ', ')",
+    )
+
+
 def _is_broken(connection: duckdb.DuckDBPyConnection, group: RuleGroup) -> bool:
     """Whether any row breaks a rule of a group.
 
@@ -325,12 +395,16 @@ def _is_broken(connection: duckdb.DuckDBPyConnection, group: RuleGroup) -> bool:
 
 def _judge_keys(connection: duckdb.DuckDBPyConnection, contract: Contract, last_ordinal: int) -> None:
     """Find keys given more than once: with different values all their rows are refused, of equal rows all but one."""
+    # Keys are compared as they are written: 2021/3/5 and 2021-03-05 are one day.
+    read = {name: typed(contract.column(name)) for name in contract.key}
+    typed_key = ", ".join(read.values())
     key = ", ".join(identifier(name) for name in contract.key)
-    complete = " and ".join(f"{identifier(name)} is not null" for name in contract.key)
+    named_key = ", ".join(f"{value} as {identifier(name)}" for name, value in read.items())
+    complete = " and ".join(f"{value} is not null" for value in read.values())
     # Hashes first: they are small, and nearly always all different. What they find is then compared itself.
     connection.execute(
         "create or replace temp table repeated_hashes as select key_hash from "
-        f"(select hash({key}) as key_hash from cleaned where {complete}) group by key_hash having count(*) > 1"
+        f"(select hash({typed_key}) as key_hash from cleaned where {complete}) group by key_hash having count(*) > 1"
     )
     (found,) = connection.execute("select count(*) from repeated_hashes").fetchone()
     if not found:
@@ -343,9 +417,9 @@ def _judge_keys(connection: duckdb.DuckDBPyConnection, contract: Contract, last_
     )
     connection.execute(
         "create or replace temp table repeats as "
-        f"select row_number, row_number in (select row_number from row_faults) as is_faulty, {key}, "
+        f"select row_number, row_number in (select row_number from row_faults) as is_faulty, {named_key}, "
         f"list_value({content}) as content from cleaned "
-        f"where {complete} and hash({key}) in (select key_hash from repeated_hashes)"
+        f"where {complete} and hash({typed_key}) in (select key_hash from repeated_hashes)"
     )
     connection.execute(
         f"""

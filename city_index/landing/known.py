@@ -1,7 +1,8 @@
 """What a row may refer to: the cities, trees and editions known from the seeds, from raw/ and from this landing.
 
 Makes and keeps, in the landing's database: ``known_cities``, ``known_frameworks`` (current trees, as text),
-``known_nodes`` and ``known_editions``; and ``used_editions`` where a framework is landed.
+``known_nodes``, ``known_leaf_codes`` and ``known_editions``; ``known_standards`` and ``known_grades`` (of the versions
+whose grades the seeds list); and ``used_editions`` where a framework is landed.
 """
 
 from __future__ import annotations
@@ -31,9 +32,24 @@ def load_known(connection: duckdb.DuckDBPyConnection, settings: Settings, store:
         GateRefused: the seeds cannot be read.
     """
     try:
-        load_seeds(connection, settings.seeds, only=("cities", "frameworks", "observations"), prefix="seed_")
+        load_seeds(
+            connection,
+            settings.seeds,
+            only=("cities", "frameworks", "observations", "standards", "standard_grades"),
+            prefix="seed_",
+        )
     except (ValueError, OSError) as error:
         raise GateRefused(f"the shipped inputs cannot be read, so nothing can be landed: {error}") from None
+    connection.execute(
+        "create table known_standards as select distinct clean_text(standard_code) as known_standard_code "
+        "from seed_standards"
+    )
+    connection.execute(
+        "create table known_grades as select clean_text(standard_code) as graded_standard_code, "
+        "clean_text(standard_version) as graded_standard_version, "
+        "list(clean_text(grade) order by try_cast(grade_number as integer)) as grades "
+        "from seed_standard_grades group by all"
+    )
     connection.execute("create table known_cities (known_city_code varchar)")
     _add_cities(connection, "select clean_text(city_code) as city_code from seed_cities")
     columns = ", ".join(f"clean_text({identifier(name)}) as {identifier(name)}" for name in _NODE_NAMES)
@@ -124,4 +140,8 @@ def _list_nodes(connection: duckdb.DuckDBPyConnection) -> None:
             on nodes.index_code = parents.index_code and nodes.edition = parents.edition
             and nodes.indicator_code = parents.parent_code
         """
+    )
+    connection.execute(
+        "create or replace table known_leaf_codes as select distinct node_indicator_code as known_leaf_code "
+        "from known_nodes where node_is_leaf"
     )

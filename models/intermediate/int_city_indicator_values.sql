@@ -14,7 +14,7 @@ indicators as (
 
 edition_cities as (
 
-    {{ cities_of_editions(ref('stg_observations')) | indent(4) }}
+    {{ cities_of_editions(ref('int_observations')) | indent(4) }}
 
 ),
 

@@ -2,7 +2,7 @@ with
 
 observations as (
 
-    select * from {{ ref('stg_observations') }}
+    select * from {{ ref('int_observations') }}
 
 ),
 
@@ -110,7 +110,9 @@ final as (
             when denominators.denominator = '' then observations.value
             else {{ finite('observations.value / divisors.value') }}
         end as value,
-        observations.provenance
+        observations.provenance,
+        observations.rule_code,
+        divisors.value as divisor
     from observations
     inner join denominators
         on

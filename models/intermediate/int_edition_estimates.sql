@@ -37,7 +37,8 @@ gaps as (
         city_values.denominator,
         indicators.imputation,
         editions.edition_time,
-        editions.previous_edition
+        editions.previous_edition,
+        editions.is_synthetic
     from city_values
     inner join indicators
         on
@@ -74,6 +75,7 @@ known_elsewhere as (
         on
             denominated_values.index_code = known_editions.index_code
             and denominated_values.edition = known_editions.edition
+            and gaps.is_synthetic = known_editions.is_synthetic
     where denominated_values.value is not null
 
 ),

@@ -20,7 +20,13 @@ statistics as (
 
 observations as (
 
-    select * from {{ ref('stg_observations') }}
+    select * from {{ ref('int_observations') }}
+
+),
+
+edition_dates as (
+
+    select * from {{ ref('int_edition_dates') }}
 
 ),
 
@@ -50,9 +56,15 @@ described as (
         coalesce(editions.weighting_statistic_code, '{{ var("default_weighting_statistic") }}')
             as weighting_statistic_code,
         editions.weighting_year,
-        {{ whole_number('framework_editions.edition') }} as edition_number,
+        edition_dates.edition_number,
+        edition_dates.as_of_date,
+        edition_dates.is_synthetic,
         editions.note
     from framework_editions
+    inner join edition_dates
+        on
+            framework_editions.index_code = edition_dates.index_code
+            and framework_editions.edition = edition_dates.edition
     left join editions
         on
             framework_editions.index_code = editions.index_code
@@ -60,15 +72,16 @@ described as (
 
 ),
 
--- Editions of an index follow each other by their numbers, or by their labels where one of them is no number.
+-- Editions of an index follow each other by their numbers, or by their labels where one of them is no number. Those of
+-- synthetic records stand apart.
 ordered as (
 
     select
         *,
         case
             when
-                count(edition_number) over (partition by index_code)
-                = count(*) over (partition by index_code)
+                count(edition_number) over (partition by index_code, is_synthetic)
+                = count(*) over (partition by index_code, is_synthetic)
                 then cast(edition_number as double)
         end as edition_time
     from described
@@ -79,7 +92,9 @@ numbered as (
 
     select
         *,
-        cast(row_number() over (partition by index_code order by edition_time, edition) as int) as edition_ordinal
+        cast(
+            row_number() over (partition by index_code, is_synthetic order by edition_time, edition) as int
+        ) as edition_ordinal
     from ordered
 
 ),
@@ -133,11 +148,13 @@ final as (
         numbered.edition_ordinal,
         coalesce(numbered.edition_time, numbered.edition_ordinal) as edition_time,
         lag(numbered.edition) over (
-            partition by numbered.index_code order by numbered.edition_ordinal
+            partition by numbered.index_code, numbered.is_synthetic order by numbered.edition_ordinal
         ) as previous_edition,
         lead(numbered.edition) over (
-            partition by numbered.index_code order by numbered.edition_ordinal
+            partition by numbered.index_code, numbered.is_synthetic order by numbered.edition_ordinal
         ) is null as is_newest,
+        numbered.as_of_date,
+        numbered.is_synthetic,
         numbered.note
     from numbered
     left join covered_years

@@ -30,6 +30,18 @@ frameworks as (
 
 ),
 
+hospitals as (
+
+    select * from {{ ref('stg_hospital_versions') }}
+
+),
+
+evidence as (
+
+    select * from {{ ref('stg_evidence_versions') }}
+
+),
+
 accepted_keys as (
 
     select
@@ -58,6 +70,20 @@ accepted_keys as (
         {{ row_key(['index_code', 'edition', 'indicator_code']) }} as row_key,
         batch_number
     from frameworks
+    where batch_number > 0
+    union all
+    select
+        'hospitals' as kind,
+        {{ row_key(['hospital_code', 'standard_code', 'standard_version', 'assessed_on']) }} as row_key,
+        batch_number
+    from hospitals
+    where batch_number > 0
+    union all
+    select
+        'evidence' as kind,
+        {{ row_key(['evidence_id']) }} as row_key,
+        batch_number
+    from evidence
     where batch_number > 0
 
 ),

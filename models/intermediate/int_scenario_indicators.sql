@@ -23,6 +23,7 @@ newest_editions as (
     inner join edition_settings as newest
         on
             earlier.index_code = newest.index_code
+            and earlier.is_synthetic = newest.is_synthetic
             and earlier.edition_ordinal < newest.edition_ordinal
             and newest.is_newest
 

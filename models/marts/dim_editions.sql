@@ -85,6 +85,8 @@ final as (
         leaves.report_decimals,
         edition_settings.weighting_statistic_code,
         edition_settings.weighting_year,
+        edition_settings.as_of_date,
+        edition_settings.is_synthetic,
         edition_settings.note
     from edition_settings
     inner join leaves

@@ -1,10 +1,52 @@
 with
 
+repeated_observations as (
+
+    {{ repeated_versions(
+        ref('stg_observation_versions'),
+        ['index_code', 'edition', 'city_code', 'indicator_code']
+    ) | indent(4) }}
+
+),
+
+repeated_statistics as (
+
+    {{ repeated_versions(ref('stg_statistic_versions'), ['city_code', 'year', 'statistic_code']) | indent(4) }}
+
+),
+
+repeated_cities as (
+
+    {{ repeated_versions(ref('stg_city_versions'), ['city_code']) | indent(4) }}
+
+),
+
+repeated_frameworks as (
+
+    {{ repeated_versions(ref('stg_framework_versions'), ['index_code', 'edition', 'indicator_code']) | indent(4) }}
+
+),
+
+repeated_hospitals as (
+
+    {{ repeated_versions(
+        ref('stg_hospital_versions'),
+        ['hospital_code', 'standard_code', 'standard_version', 'assessed_on']
+    ) | indent(4) }}
+
+),
+
+repeated_evidence as (
+
+    {{ repeated_versions(ref('stg_evidence_versions'), ['evidence_id']) | indent(4) }}
+
+),
+
 changes as (
 
     {{ corrections(
         'observations',
-        ref('stg_observation_versions'),
+        'repeated_observations',
         key=['index_code', 'edition', 'city_code', 'indicator_code'],
         index_key=['index_code', 'edition', 'city_code', 'indicator_code'],
         numbers=['value'],
@@ -13,7 +55,7 @@ changes as (
     union all
     {{ corrections(
         'statistics',
-        ref('stg_statistic_versions'),
+        'repeated_statistics',
         key=['city_code', 'year', 'statistic_code'],
         index_key=['city_code'],
         numbers=['value'],
@@ -22,7 +64,7 @@ changes as (
     union all
     {{ corrections(
         'cities',
-        ref('stg_city_versions'),
+        'repeated_cities',
         key=['city_code'],
         index_key=['city_code'],
         numbers=['longitude', 'latitude'],
@@ -31,7 +73,7 @@ changes as (
     union all
     {{ corrections(
         'frameworks',
-        ref('stg_framework_versions'),
+        'repeated_frameworks',
         key=['index_code', 'edition', 'indicator_code'],
         index_key=['index_code', 'edition', 'indicator_code'],
         numbers=[
@@ -55,6 +97,34 @@ changes as (
             'denominator',
             'imputation',
             'treatment'
+        ]
+    ) }}
+    union all
+    {{ corrections(
+        'hospitals',
+        'repeated_hospitals',
+        key=['hospital_code', 'standard_code', 'standard_version', 'assessed_on'],
+        index_key=['city_code'],
+        numbers=['beds'],
+        texts=['city_code', 'grade', 'hospital_name_zh', 'source']
+    ) }}
+    union all
+    {{ corrections(
+        'evidence',
+        'repeated_evidence',
+        key=['evidence_id'],
+        index_key=['city_code', 'indicator_code'],
+        numbers=[],
+        texts=[
+            'city_code',
+            'title',
+            'published_on',
+            'kind',
+            'indicator_code',
+            'status',
+            'url',
+            'publisher',
+            'text'
         ]
     ) }}
 

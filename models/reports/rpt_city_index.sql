@@ -120,8 +120,8 @@ final as (
         city_scores.is_imputed,
         city_scores.provenance,
         round(100 * editions.assumed_weight_share, {{ var('report_decimals') }}) as assumed_weight_percent,
-        {{ data_notice('editions.reconstructed_share', 'editions.assumed_weight_share', 'zh') }} as notice_zh,
-        {{ data_notice('editions.reconstructed_share', 'editions.assumed_weight_share', 'en') }} as notice_en
+        {{ edition_notice('editions', 'zh') | indent(8) }} as notice_zh,
+        {{ edition_notice('editions', 'en') | indent(8) }} as notice_en
     from city_scores
     inner join cities
         on city_scores.city_code = cities.city_code

@@ -18,7 +18,9 @@ final as (
         source_document,
         weighting_statistic_code,
         weighting_year,
-        note
+        note,
+        as_of_date,
+        coalesce(is_synthetic, false) as is_synthetic
     from editions
 
 )

@@ -10,7 +10,9 @@ batches as (
 
 ),
 
-{% for kind in ['cities', 'frameworks', 'observations', 'statistics'] -%}
+{% set kinds = ['cities', 'frameworks', 'observations', 'statistics', 'hospitals', 'evidence'] -%}
+
+{% for kind in kinds -%}
 {{ kind }} as (
 
     select
@@ -25,13 +27,10 @@ batches as (
 
 accepted as (
 
-    select * from cities
-    union all
-    select * from frameworks
-    union all
-    select * from observations
-    union all
-    select * from statistics
+    {% for kind in kinds -%}
+    select * from {{ kind }}
+    {{- '\n    union all' if not loop.last }}
+    {% endfor %}
 
 ),
 

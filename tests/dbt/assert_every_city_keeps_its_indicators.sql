@@ -7,7 +7,7 @@ with
 
 observations as (
 
-    select * from {{ ref('stg_observations') }}
+    select * from {{ ref('int_observations') }}
 
 ),
 

@@ -6,6 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,6 +86,20 @@ def rows_of_edition(database: Path, index_code: str, edition: str) -> dict[str, 
         for table, names in columns.items()
         if {"index_code", "edition"} <= names
     }
+
+
+@contextmanager
+def report_edition(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection in memory with the tables of a published database; where they have editions, of 2020 alone."""
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{database}' as published (read_only)")
+        for table, has_edition in connection.execute(
+            "select table_name, bool_or(column_name = 'edition') from duckdb_columns() "
+            "where database_name = 'published' group by all"
+        ).fetchall():
+            condition = "where edition = '2020'" if has_edition else ""
+            connection.execute(f"create view {table} as select * from published.main.{table} {condition}")
+        yield connection
 
 
 @dataclass(frozen=True)

@@ -39,12 +39,12 @@ def test_the_page_about_new_editions_gives_two_editions(editions: EditionsHome) 
         database,
         "select edition, city_count, scored_city_count from dim_editions where index_code = 'medical_digital' "
         "order by edition",
-    ) == [("2020", 150, 150), ("2021", 151, 151)]
+    ) == [("2020", 150, 150), ("2021", 151, 151), ("demo", 31, 31)]
     newer = rows_of_edition(database, "medical_digital", "2021")
     assert {table for table, found in newer.items() if found} >= MAIN_TABLES
     assert rows(database, "select count(*) from meta_quarantine") == [(0,)]
     weights = dict(rows(database, "select edition, weight from dim_indicators where indicator_code = 'infra'"))
-    assert weights == {"2020": pytest.approx(0.35), "2021": pytest.approx(0.5 / 1.15)}
+    assert weights == {"2020": pytest.approx(0.35), "2021": pytest.approx(0.5 / 1.15), "demo": pytest.approx(0.35)}
     assert rows(database, "select round(total_score, 9) from fct_city_scores where city_code = 'sansha'") == [(42.0,)]
     assert "2021" in editions.printed and "三沙" in editions.printed
 

@@ -147,9 +147,11 @@ def test_an_observation_replaces_a_reconstructed_one(published: Published, tmp_p
     assert rows(
         database,
         "select score, provenance from fct_indicator_scores where city_code = 'beijing' "
-        "and indicator_code = 'infra_platform_population_db'",
+        "and indicator_code = 'infra_platform_population_db' and edition = '2020'",
     ) == [(0.0, "observed")]
-    ((notice,),) = rows(database, "select notice_en from rpt_city_index where city_code = 'beijing'")
+    ((notice,),) = rows(
+        database, "select notice_en from rpt_city_index where city_code = 'beijing' and edition = '2020'"
+    )
     assert notice.startswith("Partly reconstructed observations")
 
 

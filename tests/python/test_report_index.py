@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import duckdb
 import pytest
+from support import Published, report_edition
+
+
+@pytest.fixture
+def release(published: Published) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The published tables, of the report's edition alone."""
+    with report_edition(published.database) as connection:
+        yield connection
 
 
 def test_all_printed_totals_and_ranks_come_out(release) -> None:

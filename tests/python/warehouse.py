@@ -32,6 +32,7 @@ class Warehouse:
         nodes = {**manifest["nodes"], **manifest["sources"]}
         self._relation = nodes[target]["relation_name"]
         self._seeds: dict[str, dict[str, Any]] = {}
+        self._sources: dict[str, dict[str, Any]] = {}
         self._statements: list[str] = []
         self._schemas: set[str] = set()
         self._database = nodes[target]["database"]
@@ -48,7 +49,7 @@ class Warehouse:
             if node["resource_type"] == "seed":
                 self._seeds[node["name"]] = node
             elif node["resource_type"] == "source":
-                self._statements.append(_empty(node))
+                self._sources[node["name"]] = node
             elif node["config"]["materialized"] != "ephemeral":
                 kind = "view" if node["config"]["materialized"] == "view" else "table"
                 self._statements.append(f"create {kind} {node['relation_name']} as {node['compiled_code']}")
@@ -58,6 +59,11 @@ class Warehouse:
     @classmethod
     def compile(cls, folder: Path, table: str = SCORES) -> Warehouse:
         """Compile the project once, with all that this writes in a folder."""
+        return cls.compile_several(folder, [table])[table]
+
+    @classmethod
+    def compile_several(cls, folder: Path, tables: Iterable[str]) -> dict[str, Warehouse]:
+        """Compile the project once for several tables."""
         paths = ["--target-path", str(folder / "target"), "--log-path", str(folder / "logs")]
         compiled = subprocess.run(
             [sys.executable, "-m", "dbt.cli.main", "--quiet", "compile", *paths],
@@ -74,10 +80,20 @@ class Warehouse:
         )
         if compiled.returncode:
             raise RuntimeError(compiled.stdout + compiled.stderr)
-        return cls(json.loads((folder / "target" / "manifest.json").read_text(encoding="utf-8")), table)
+        manifest = json.loads((folder / "target" / "manifest.json").read_text(encoding="utf-8"))
+        return {table: cls(manifest, table) for table in tables}
 
-    def run(self, **seeds: Iterable[Row]) -> list[dict[str, Any]]:
-        """The rows of the table, given rows of seeds by their names, as in CSV files; other seeds are empty."""
+    def rests_on(self, seed: str) -> bool:
+        """Whether the table rests on a seed."""
+        return seed in self._seeds
+
+    def run(self, landed: Mapping[str, Iterable[Row]] | None = None, **seeds: Iterable[Row]) -> list[dict[str, Any]]:
+        """The rows of the table.
+
+        Args:
+            landed: rows that have landed, by kind, as in CSV files; each with its ``batch_number``, by default 1.
+            seeds: rows of seeds by their names, as in CSV files; other seeds are empty.
+        """
         unknown = seeds.keys() - self._seeds.keys()
         if unknown:
             raise ValueError(f"the table rests on no seed named {', '.join(sorted(unknown))}")
@@ -86,7 +102,12 @@ class Warehouse:
             for schema in self._schemas:
                 connection.execute(f'create schema if not exists "{self._database}"."{schema}"')
             for name, node in self._seeds.items():
-                connection.execute(_filled(node), [json.dumps(list(map(dict, seeds.get(name, ()))))])
+                connection.execute(
+                    _filled(node, node["config"]["column_types"]), [json.dumps(list(map(dict, seeds.get(name, ()))))]
+                )
+            for name, node in self._sources.items():
+                given = [{"batch_number": "1", "batch_id": "b", **row} for row in (landed or {}).get(name, ())]
+                connection.execute(_filled(node, _source_columns(node)), [json.dumps(given)])
             for statement in self._statements:
                 connection.execute(statement)
             found = connection.execute(f"select * from {self._relation}")
@@ -94,21 +115,17 @@ class Warehouse:
             return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
-def _empty(source: dict[str, Any]) -> str:
-    """A source with its columns and no rows: nothing has landed."""
+def _source_columns(source: dict[str, Any]) -> dict[str, str]:
+    """The types of a source's columns, by name; of what lands with those of its batch."""
     columns = {column["name"]: column["data_type"] for column in source["columns"].values()}
-    if source["config"]["meta"].get("key"):
-        columns |= source["config"]["meta"]["batch_columns"]
-    typed = ", ".join(f"cast(null as {kind}) as {name}" for name, kind in columns.items())
-    return f"create view {source['relation_name']} as select {typed} where false"
+    return columns | (source["config"]["meta"]["batch_columns"] if source["config"]["meta"].get("key") else {})
 
 
-def _filled(seed: dict[str, Any]) -> str:
-    """A seed made of the rows of a JSON array of objects of text; what is missing or empty is null."""
-    columns = seed["config"]["column_types"]
+def _filled(node: dict[str, Any], columns: dict[str, str]) -> str:
+    """A seed or source made of the rows of a JSON array of objects of text; what is missing or empty is null."""
     structure = ", ".join(f'"{name}": "varchar"' for name in columns)
     typed = ", ".join(f"cast(nullif(line.{name}, '') as {kind}) as {name}" for name, kind in columns.items())
     return (
-        f"create table {seed['relation_name']} as select {typed} "
+        f"create table {node['relation_name']} as select {typed} "
         f"from (select unnest(from_json(?, '[{{{structure}}}]')) as line)"
     )

@@ -1,0 +1,282 @@
+{%- set cell = ['index_code', 'edition', 'city_code', 'indicator_code'] -%}
+{%- set most_records = var('traced_records') -%}
+
+with
+
+indicator_values as (
+
+    select * from {{ ref('fct_indicator_values') }}
+
+),
+
+indicator_scores as (
+
+    select * from {{ ref('fct_indicator_scores') }}
+
+),
+
+indicators as (
+
+    select * from {{ ref('dim_indicators') }}
+
+),
+
+cities as (
+
+    select * from {{ ref('dim_cities') }}
+
+),
+
+editions as (
+
+    select * from {{ ref('dim_editions') }}
+
+),
+
+rules as (
+
+    select * from {{ ref('int_edition_rules') }}
+
+),
+
+hospital_grades as (
+
+    select * from {{ ref('int_hospital_grades_as_of') }}
+
+),
+
+hospitals as (
+
+    select * from {{ ref('dim_hospitals') }}
+
+),
+
+scored_evidence as (
+
+    select * from {{ ref('int_scored_evidence') }}
+
+),
+
+evidence as (
+
+    select * from {{ ref('fct_evidence') }}
+
+),
+
+-- What a given value rests on is the observation itself.
+given_records as (
+
+    select
+        index_code,
+        edition,
+        city_code,
+        indicator_code,
+        1 as record_number,
+        1 as record_count,
+        'observation' as record_kind,
+        cast(null as string) as record_id,
+        source as record_title,
+        observed_on as record_on,
+        provenance as record_detail,
+        observed_value as record_value,
+        cast(null as string) as record_publisher,
+        cast(null as string) as record_url
+    from indicator_values
+    where
+        observed_value is not null
+        and rule_code is null
+        and not is_imputed
+
+),
+
+grade_records as (
+
+    select
+        indicator_values.index_code,
+        indicator_values.edition,
+        indicator_values.city_code,
+        indicator_values.indicator_code,
+        row_number() over (
+            partition by
+                indicator_values.index_code,
+                indicator_values.edition,
+                indicator_values.city_code,
+                indicator_values.indicator_code
+            order by hospital_grades.score desc, hospital_grades.beds desc, hospital_grades.hospital_code
+        ) as record_number,
+        count(*) over (
+            partition by
+                indicator_values.index_code,
+                indicator_values.edition,
+                indicator_values.city_code,
+                indicator_values.indicator_code
+        ) as record_count,
+        'hospital_grade' as record_kind,
+        hospital_grades.hospital_code as record_id,
+        coalesce(hospitals.hospital_name_zh, hospital_grades.hospital_code) as record_title,
+        hospital_grades.assessed_on as record_on,
+        hospital_grades.standard_code || ' ' || hospital_grades.standard_version || ': ' || hospital_grades.grade
+        || coalesce(', ' || cast(hospital_grades.beds as string) || ' beds', '') as record_detail,
+        hospital_grades.score as record_value,
+        cast(null as string) as record_publisher,
+        cast(null as string) as record_url
+    from indicator_values
+    inner join rules
+        on
+            indicator_values.index_code = rules.index_code
+            and indicator_values.edition = rules.edition
+            and indicator_values.rule_code = rules.rule_code
+    inner join hospital_grades
+        on
+            rules.as_of_date = hospital_grades.as_of_date
+            and rules.is_synthetic = hospital_grades.is_synthetic
+            and rules.standard_code = hospital_grades.standard_code
+            and rules.standard_version = hospital_grades.standard_version
+            and indicator_values.city_code = hospital_grades.city_code
+    left join hospitals
+        on hospital_grades.hospital_code = hospitals.hospital_code
+    where rules.feed = 'hospitals'
+
+),
+
+evidence_records as (
+
+    select
+        indicator_values.index_code,
+        indicator_values.edition,
+        indicator_values.city_code,
+        indicator_values.indicator_code,
+        scored_evidence.place as record_number,
+        count(*) over (
+            partition by
+                indicator_values.index_code,
+                indicator_values.edition,
+                indicator_values.city_code,
+                indicator_values.indicator_code
+        ) as record_count,
+        'evidence' as record_kind,
+        scored_evidence.evidence_id as record_id,
+        evidence.title as record_title,
+        scored_evidence.published_on as record_on,
+        evidence.kind || ', ' || scored_evidence.status || ', ' || evidence.classification
+        || coalesce(': ' || case when evidence.classification = 'rule' then evidence.rule_trace end, '')
+            as record_detail,
+        scored_evidence.score as record_value,
+        evidence.publisher as record_publisher,
+        evidence.url as record_url
+    from indicator_values
+    inner join rules
+        on
+            indicator_values.index_code = rules.index_code
+            and indicator_values.edition = rules.edition
+            and indicator_values.rule_code = rules.rule_code
+    inner join scored_evidence
+        on
+            indicator_values.index_code = scored_evidence.index_code
+            and indicator_values.edition = scored_evidence.edition
+            and indicator_values.city_code = scored_evidence.city_code
+            and indicator_values.indicator_code = scored_evidence.indicator_code
+    inner join evidence
+        on scored_evidence.evidence_id = evidence.evidence_id
+    where rules.feed = 'evidence'
+
+),
+
+-- The strongest records are shown; the tables of the feeds hold all.
+records as (
+
+    select * from given_records
+    union all
+    select * from grade_records
+    where record_number <= {{ most_records }}
+    union all
+    select * from evidence_records
+    where record_number <= {{ most_records }}
+
+),
+
+final as (
+
+    select
+        tertiaries.index_code,
+        tertiaries.edition,
+        tertiaries.city_code,
+        cities.name_zh as city_zh,
+        cities.name_en as city_en,
+        totals.score as total_score,
+        totals.rank as total_rank,
+        {%- for level in ['primary', 'secondary'] %}
+        {{ level }}_nodes.indicator_code as {{ level }}_code,
+        {{ level }}_nodes.name_zh as {{ level }}_zh,
+        {{ level }}_nodes.name_en as {{ level }}_en,
+        {{ level }}_scores.score as {{ level }}_score,
+        {{ level }}_scores.contribution as {{ level }}_contribution,
+        {%- endfor %}
+        tertiaries.indicator_code,
+        tertiary_nodes.name_zh as indicator_zh,
+        tertiary_nodes.name_en as indicator_en,
+        tertiary_nodes.weight_status,
+        tertiaries.score,
+        tertiaries.contribution,
+        tertiaries.provenance,
+        tertiaries.missing_reason,
+        rules.rule_code,
+        rules.formula,
+        coalesce(cast(records.record_number as int), 0) as record_number,
+        coalesce(cast(records.record_count as int), 0) as record_count,
+        records.record_kind,
+        records.record_id,
+        records.record_title,
+        records.record_on,
+        records.record_detail,
+        records.record_value,
+        records.record_publisher,
+        records.record_url,
+        {{ edition_notice('editions', 'zh') | indent(8) }} as notice_zh,
+        {{ edition_notice('editions', 'en') | indent(8) }} as notice_en
+    from indicator_scores as tertiaries
+    inner join indicators as tertiary_nodes
+        on
+            tertiaries.index_code = tertiary_nodes.index_code
+            and tertiaries.edition = tertiary_nodes.edition
+            and tertiaries.indicator_code = tertiary_nodes.indicator_code
+    {%- for level, child in [('secondary', 'tertiary'), ('primary', 'secondary')] %}
+    inner join indicators as {{ level }}_nodes
+        on
+            {{ child }}_nodes.index_code = {{ level }}_nodes.index_code
+            and {{ child }}_nodes.edition = {{ level }}_nodes.edition
+            and {{ child }}_nodes.parent_code = {{ level }}_nodes.indicator_code
+    inner join indicator_scores as {{ level }}_scores
+        on
+            tertiaries.index_code = {{ level }}_scores.index_code
+            and tertiaries.edition = {{ level }}_scores.edition
+            and tertiaries.city_code = {{ level }}_scores.city_code
+            and {{ level }}_nodes.indicator_code = {{ level }}_scores.indicator_code
+    {%- endfor %}
+    inner join indicator_scores as totals
+        on
+            tertiaries.index_code = totals.index_code
+            and tertiaries.edition = totals.edition
+            and tertiaries.city_code = totals.city_code
+            and totals.level = 0
+    inner join cities
+        on tertiaries.city_code = cities.city_code
+    inner join editions
+        on
+            tertiaries.index_code = editions.index_code
+            and tertiaries.edition = editions.edition
+    left join rules
+        on
+            tertiaries.index_code = rules.index_code
+            and tertiaries.edition = rules.edition
+            and tertiaries.rule_code = rules.rule_code
+    left join records
+        on
+            {%- for column in cell %}
+            tertiaries.{{ column }} = records.{{ column }}{{ '\n            and' if not loop.last }}
+            {%- endfor %}
+    where tertiaries.level = 3
+
+)
+
+select * from final

@@ -1,0 +1,33 @@
+with
+
+hospital_grades as (
+
+    select *
+    from {{ current_version(
+        ref('stg_hospital_versions'),
+        ['hospital_code', 'standard_code', 'standard_version', 'assessed_on']
+    ) }} as current_versions
+
+),
+
+-- The shipped register is invented; what lands is real.
+final as (
+
+    select
+        hospital_code,
+        city_code,
+        standard_code,
+        standard_version,
+        nullif(trim(grade), '') as grade,
+        assessed_on,
+        nullif(trim(hospital_name_zh), '') as hospital_name_zh,
+        beds,
+        nullif(trim(source), '') as source,
+        batch_id,
+        file_name,
+        batch_number = 0 as is_synthetic
+    from hospital_grades
+
+)
+
+select * from final
