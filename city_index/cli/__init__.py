@@ -13,6 +13,7 @@ import click
 
 from city_index import __version__
 from city_index.cli.doctor import doctor
+from city_index.cli.explain import explain
 from city_index.cli.ingest import ingest
 from city_index.cli.releases import releases, rollback, verify
 from city_index.cli.run import run
@@ -28,7 +29,7 @@ def city_index(debug: bool) -> None:
     """Composite indices of cities: rebuild, inspect and roll back releases."""
 
 
-for command in (run, ingest, status, releases, rollback, verify, whatif, doctor):
+for command in (run, ingest, status, releases, rollback, verify, whatif, explain, doctor):
     city_index.add_command(command)
 
 

@@ -1,0 +1,148 @@
+"""The wall time of a night that lands evidence, over that of DuckDB scanning its text once with a pattern per rule.
+
+Run as ``python -m benchmarks.evidence_over_regexp [POLICIES] [CASES]``; by default 50,000 and 2,000,000, the
+document's scale. The night is everything: landing, cleaning, merging, classifying, scoring, the rest of the warehouse,
+the gates and publishing. The figure also stands without what the same night takes without the records. The scan reads
+titles and texts from the file that is landed, and counts for each rule of the taxonomy the records that the alternation
+of its words matches. Memory is the largest sum of the resident memory of the run and its children.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import duckdb
+
+from city_index.database import file_pattern, quoted
+from city_index.settings import PROJECT_DIRECTORY
+from samples.evidence import write_evidence_parquet
+
+TARGET_BYTES = 4 << 30
+POLICIES, CASES = 50_000, 2_000_000
+_RANDOM_SEED = 7
+_LOOK_EVERY_SECONDS = 0.2
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def _resident_bytes(root: int) -> int:
+    """The resident memory of a process and all below it; shared pages count in each."""
+    parents, resident = {}, {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                fields = (folder / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+                resident[int(folder.name)] = int(fields[21]) * _PAGE
+                parents[int(folder.name)] = int(fields[1])
+            except OSError:
+                continue  # it ended meanwhile
+    family = {root}
+    while more := {process for process, parent in parents.items() if parent in family} - family:
+        family |= more
+    return sum(resident.get(process, 0) for process in family)
+
+
+def run_night(home: Path) -> tuple[float, int, str]:
+    """Seconds, largest resident memory in bytes and last words of a night."""
+    started = time.perf_counter()
+    night = subprocess.Popen(
+        [sys.executable, "-m", "city_index", "run"],
+        cwd=PROJECT_DIRECTORY,
+        env={**os.environ, "CITY_INDEX_HOME": str(home), "CITY_INDEX_LANDING_MAX_BYTES": str(1 << 40)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    largest = [0]
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(_LOOK_EVERY_SECONDS):
+            largest[0] = max(largest[0], _resident_bytes(night.pid))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    said, _nothing = night.communicate()
+    ended.set()
+    watcher.join()
+    if night.returncode:
+        sys.exit(f"the night failed: {said[-2000:]}")
+    return time.perf_counter() - started, largest[0], said
+
+
+def scan(file: Path) -> tuple[float, int]:
+    """Seconds that one scan of the text takes with a pattern for each rule, and how many rules there are."""
+    words: dict[str, list[str]] = {}
+    with (PROJECT_DIRECTORY / "seeds" / "evidence_words.csv").open(encoding="utf-8", newline="") as stream:
+        for row in csv.DictReader(stream):
+            if row["role"] == "any":
+                words.setdefault(row["rule_code"], []).append(re.escape(row["word"]))
+    counts = ", ".join(
+        f"count(*) filter (where regexp_matches(words, {quoted('|'.join(patterns))}))" for patterns in words.values()
+    )
+    started = time.perf_counter()
+    with duckdb.connect(config={"threads": 2}) as connection:
+        connection.execute(
+            f"select {counts} from (select title || ' ' || coalesce(text, '') as words "
+            f"from read_parquet({file_pattern(file)}))"
+        ).fetchone()
+    return time.perf_counter() - started, len(words)
+
+
+def measure(policies: int, cases: int) -> dict:
+    """Time a night without records, the scan, and a night that lands them."""
+    with (PROJECT_DIRECTORY / "seeds" / "cities.csv").open(encoding="utf-8", newline="") as stream:
+        cities = [row["city_code"] for row in csv.DictReader(stream)]
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder) / "home"
+        file = Path(folder) / "evidence.parquet"
+        write_evidence_parquet(file, _RANDOM_SEED, cities, policies, cases)
+        without, memory_without, _said = run_night(home)
+        scanned, rules = scan(file)
+        (home / "landing" / "evidence").mkdir(parents=True, exist_ok=True)
+        (home / "landing" / "evidence" / "evidence.parquet").hardlink_to(file)
+        night, memory, said = run_night(home)
+        with duckdb.connect(str(home / "published" / "city_index.duckdb"), read_only=True) as connection:
+            by_class = dict(
+                connection.execute(
+                    "select classification, count(*) from fct_evidence where not is_synthetic and duplicate_of is null "
+                    "group by all order by all"
+                ).fetchall()
+            )
+            (duplicates,) = connection.execute(
+                "select count(*) from fct_evidence where duplicate_of is not null and not is_synthetic"
+            ).fetchone()
+    return {
+        "records": policies + cases,
+        "rules": rules,
+        "night_over_scan": round(night / scanned, 2),
+        "records_alone_over_scan": round((night - without) / scanned, 2),
+        "stages": dict(re.findall(r"^([a-z][a-z /._]+): .*\((\d+\.\d) s\)$", said, flags=re.MULTILINE)),
+        "scan_seconds": round(scanned, 1),
+        "largest_memory_gib": round(memory / (1 << 30), 2),
+        "largest_memory_without_gib": round(memory_without / (1 << 30), 2),
+        "repeats": duplicates,
+        "originals": by_class,
+    }
+
+
+def main() -> None:
+    """Print the figures as JSON."""
+    policies = int(sys.argv[1]) if len(sys.argv) > 1 else POLICIES
+    cases = int(sys.argv[2]) if len(sys.argv) > 2 else CASES
+    figures = measure(policies, cases)
+    print(json.dumps(figures, indent=1))
+    met = "met" if figures["largest_memory_gib"] * (1 << 30) <= TARGET_BYTES else "MISSED"
+    print(f"{figures['largest_memory_gib']} GiB at most; target {TARGET_BYTES >> 30} GiB: {met}")
+
+
+if __name__ == "__main__":
+    main()
