@@ -19,13 +19,16 @@ from typing import Any
 
 import duckdb
 
-from city_index.checks import BUILT_KINDS
+from city_index.checks import BUILT_KINDS, PASSED, Check
 from city_index.dbt_process import wait_until_ended
 from city_index.errors import CityIndexError
 from city_index.hashing import code_version, file_sha256, input_hash
 from city_index.settings import Settings
 
 _PARSED_PREFIX = "parsed-"
+
+# Beside dbt's manifest of a version of the code: the unit tests that it has passed.
+_UNIT_TESTS = "unit_tests.json"
 
 
 @dataclass(frozen=True)
@@ -140,13 +143,17 @@ def dbt_environment(settings: Settings, target: Path) -> dict[str, str]:
     }
 
 
+def _parsed_folder(settings: Settings, version: str) -> Path:
+    return settings.warehouse / f"{_PARSED_PREFIX}{version.split('+')[1]}"
+
+
 def parsed_project(settings: Settings) -> Path:
     """The folder with dbt's manifest of today's code; parsed once for each version of the code.
 
     Raises:
         CityIndexError: the project cannot be parsed; the message is dbt's.
     """
-    target = settings.warehouse / f"{_PARSED_PREFIX}{code_version(settings).split('+')[1]}"
+    target = _parsed_folder(settings, code_version(settings))
     if _is_whole_json(target / "manifest.json"):
         return target
     settings.warehouse.mkdir(parents=True, exist_ok=True)
@@ -186,10 +193,32 @@ def reuse_parsed_project(parsed: Path, build: Build) -> None:
         shutil.copyfile(parsed / name, build.dbt_target / name)
 
 
-def built_node_count(manifest: Mapping[str, Any]) -> int:
+def built_node_count(manifest: Mapping[str, Any], with_unit_tests: bool = True) -> int:
     """How many nodes `dbt build` runs, by dbt's manifest."""
     nodes = sum(node["resource_type"] in BUILT_KINDS for node in manifest["nodes"].values())
-    return nodes + len(manifest.get("unit_tests", {}))
+    return nodes + (len(manifest.get("unit_tests", {})) if with_unit_tests else 0)
+
+
+def passed_unit_tests(settings: Settings, version: str) -> dict[str, Check]:
+    """The unit tests that a version of the code has passed here, by dbt's id; empty where it has not passed all.
+
+    A unit test sees only the rows that it gives itself, so its result depends on the code alone and is asked for once.
+    """
+    try:
+        found = json.loads((_parsed_folder(settings, version) / _UNIT_TESTS).read_text(encoding="utf-8"))
+        return {unique_id: Check(**check) for unique_id, check in found.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def keep_passed_unit_tests(settings: Settings, version: str, unit_tests: Mapping[str, Check]) -> None:
+    """Note the unit tests of a version of the code, where all of them passed."""
+    folder = _parsed_folder(settings, version)
+    if folder.is_dir() and unit_tests and all(check.status == PASSED for check in unit_tests.values()):
+        working = folder / f".{_UNIT_TESTS}-{os.getpid()}"
+        content = {unique_id: asdict(check) for unique_id, check in unit_tests.items()}
+        working.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
+        os.replace(working, folder / _UNIT_TESTS)
 
 
 def table_row_counts(build: Build) -> dict[str, int]:

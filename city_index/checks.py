@@ -6,6 +6,7 @@ What belongs here: reading results and saying what they mean. Running them is db
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Set
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -104,19 +105,22 @@ class DbtResults:
         checks: its data tests and unit tests.
         errors: one sentence for each node that could not run, other than because a check before it failed.
         left_out: the nodes of the project that it did not run, in one sentence; empty where it ran all.
+        unit_tests: the unit tests of the project by dbt's id, whether it ran them or the same code had passed them.
     """
 
     checks: list[Check]
     errors: list[str]
     left_out: list[str]
+    unit_tests: dict[str, Check]
 
 
-def read_dbt_results(target: Path, database: Path) -> DbtResults:
+def read_dbt_results(target: Path, database: Path, unit_tests: Mapping[str, Check]) -> DbtResults:
     """Read dbt's ``run_results.json`` and ``manifest.json`` from its target folder.
 
     Args:
         target: dbt's target folder of the invocation.
         database: the database it built, for the offending rows of failed tests.
+        unit_tests: by dbt's id the unit tests that the same code has passed; they count as run.
 
     Raises:
         FileNotFoundError: dbt ended before it wrote its results.
@@ -126,6 +130,7 @@ def read_dbt_results(target: Path, database: Path) -> DbtResults:
     nodes = {**manifest["nodes"], **manifest.get("unit_tests", {}), **manifest.get("sources", {})}
     checks: list[Check] = []
     errors: list[str] = []
+    tested: dict[str, Check] = {}
     for result in run_results["results"]:
         node = nodes[result["unique_id"]]
         resource_type = node["resource_type"]
@@ -152,11 +157,19 @@ def read_dbt_results(target: Path, database: Path) -> DbtResults:
         checks.append(
             Check(node["name"], f"dbt_{resource_type}", asset, check_status, severity, observed, threshold, detail)
         )
-    return DbtResults(checks=checks, errors=errors, left_out=_left_out(run_results, nodes))
-
-
-def _left_out(run_results: dict, nodes: dict) -> list[str]:
+        if resource_type == "unit_test":
+            tested[result["unique_id"]] = checks[-1]
     ran = {result["unique_id"] for result in run_results["results"] if result["status"] != "skipped"}
+    kept = {unique_id: check for unique_id, check in unit_tests.items() if unique_id in nodes.keys() - tested.keys()}
+    return DbtResults(
+        checks=checks + list(kept.values()),
+        errors=errors,
+        left_out=_left_out(ran | kept.keys(), nodes),
+        unit_tests=tested | kept,
+    )
+
+
+def _left_out(ran: Set[str], nodes: dict) -> list[str]:
     expected = {unique_id for unique_id, node in nodes.items() if node["resource_type"] in BUILT_KINDS}
     left_out = sorted(expected - ran)
     if not left_out:

@@ -19,7 +19,15 @@ from threading import Lock
 
 import duckdb
 
-from city_index.builds import Build, is_audited, latest_build, mark_audited, start_build
+from city_index.builds import (
+    Build,
+    is_audited,
+    keep_passed_unit_tests,
+    latest_build,
+    mark_audited,
+    passed_unit_tests,
+    start_build,
+)
 from city_index.checks import (
     Check,
     DbtResults,
@@ -169,7 +177,8 @@ class RebuildSession:
     def _dbt_results(self) -> DbtResults | None:
         """What dbt left behind; None where it ended before it wrote its results, or did not begin."""
         try:
-            return read_dbt_results(self.build.dbt_target, self.build.database)
+            kept = passed_unit_tests(self.settings, self.build.code_version)
+            return read_dbt_results(self.build.dbt_target, self.build.database, kept)
         except FileNotFoundError:
             return None
 
@@ -180,6 +189,12 @@ class RebuildSession:
             if path.is_file():
                 found += read_checks(path)
         return found + (dbt_results.checks if dbt_results is not None else [])
+
+    def keep_unit_tests(self) -> None:
+        """Note that the code has passed its unit tests, so that the next build of the same code need not ask again."""
+        dbt_results = self._dbt_results()
+        if dbt_results is not None and not dbt_results.left_out:
+            keep_passed_unit_tests(self.settings, self.build.code_version, dbt_results.unit_tests)
 
     def failed_checks(self) -> list[str]:
         """The critical checks that this build has failed so far, one sentence each."""

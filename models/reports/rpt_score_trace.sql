@@ -51,9 +51,18 @@ hospitals as (
 
 ),
 
+indicator_evidence as (
+
+    select * from {{ ref('fct_indicator_evidence') }}
+
+),
+
+-- The strongest records are shown; the tables of the feeds hold all.
 scored_evidence as (
 
-    select * from {{ ref('int_scored_evidence') }}
+    select *
+    from {{ ref('int_scored_evidence') }}
+    where place <= {{ most_records }}
 
 ),
 
@@ -147,13 +156,7 @@ evidence_records as (
         indicator_values.city_code,
         indicator_values.indicator_code,
         scored_evidence.place as record_number,
-        count(*) over (
-            partition by
-                indicator_values.index_code,
-                indicator_values.edition,
-                indicator_values.city_code,
-                indicator_values.indicator_code
-        ) as record_count,
+        indicator_evidence.record_count,
         'evidence' as record_kind,
         scored_evidence.evidence_id as record_id,
         evidence.title as record_title,
@@ -176,13 +179,18 @@ evidence_records as (
             and indicator_values.edition = scored_evidence.edition
             and indicator_values.city_code = scored_evidence.city_code
             and indicator_values.indicator_code = scored_evidence.indicator_code
+    inner join indicator_evidence
+        on
+            indicator_values.index_code = indicator_evidence.index_code
+            and indicator_values.edition = indicator_evidence.edition
+            and indicator_values.city_code = indicator_evidence.city_code
+            and indicator_values.indicator_code = indicator_evidence.indicator_code
     inner join evidence
         on scored_evidence.evidence_id = evidence.evidence_id
     where rules.feed = 'evidence'
 
 ),
 
--- The strongest records are shown; the tables of the feeds hold all.
 records as (
 
     select * from given_records
@@ -191,7 +199,6 @@ records as (
     where record_number <= {{ most_records }}
     union all
     select * from evidence_records
-    where record_number <= {{ most_records }}
 
 ),
 

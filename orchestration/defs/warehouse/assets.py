@@ -14,6 +14,7 @@ from city_index.builds import (
     dbt_arguments,
     dbt_environment,
     parsed_project,
+    passed_unit_tests,
     reuse_parsed_project,
     table_row_counts,
 )
@@ -64,7 +65,6 @@ def dbt_build_assets(settings: Settings) -> tuple[dg.AssetsDefinition, dict[str,
     """The dbt assets, and the keys of the published tables by table."""
     parsed = parsed_project(settings)
     manifest = json.loads((parsed / "manifest.json").read_text(encoding="utf-8"))
-    node_count = built_node_count(manifest)
     translator = CityIndexTranslator()
     schemas = {
         translator.get_asset_key(node): f"{node['schema']}.{node['name']}"
@@ -75,12 +75,17 @@ def dbt_build_assets(settings: Settings) -> tuple[dg.AssetsDefinition, dict[str,
     @dbt_assets(manifest=manifest, dagster_dbt_translator=translator, name="dbt_build", pool="warehouse")
     def dbt_build(context: dg.AssetExecutionContext, session: dg.ResourceParam[RebuildSession]) -> Iterator[Any]:
         build = session.build
-        session.reporter.stage("dbt build", node_count)
+        # What the same code has passed before is not asked again.
+        tested = bool(passed_unit_tests(settings, build.code_version)) and not context.is_subset
+        session.reporter.stage("dbt build", built_node_count(manifest, with_unit_tests=not tested))
         reuse_parsed_project(parsed, build)
         # DbtCliResource would first run `dbt --version` and load dbt's adapter into this process, which takes longer
         # than building; the invocation itself is all that is needed.
         invocation = DbtCliInvocation.run(
-            args=dbt_arguments(settings, ["build", *_selection(context)]),
+            args=dbt_arguments(
+                settings,
+                ["build", *_selection(context), *(["--exclude-resource-type", "unit_test"] if tested else [])],
+            ),
             env={**dbt_environment(settings, build.dbt_target), "DBT_LOG_FORMAT": "json"},
             manifest=manifest,
             dagster_dbt_translator=translator,
@@ -105,6 +110,7 @@ def dbt_build_assets(settings: Settings) -> tuple[dg.AssetsDefinition, dict[str,
         if not invocation.is_successful():
             found = session.failed_checks() or session.dbt_errors() or ["dbt build failed"]
             raise dg.Failure(description="; ".join(found[:3]), allow_retries=False)
+        session.keep_unit_tests()
         session.reporter.finish(f"{len(events)} results")
 
     return dbt_build, mart_asset_keys(manifest)
