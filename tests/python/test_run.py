@@ -15,9 +15,10 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from support import Published, city_index, copy_home
+from support import Published, city_index, copy_home, rows
 
-from city_index.hashing import file_sha256
+from city_index.builds import passed_unit_tests
+from city_index.hashing import code_version, file_sha256
 from city_index.lock import lock_holder
 from city_index.settings import PROJECT_DIRECTORY
 
@@ -299,3 +300,28 @@ def test_status_and_doctor_of_a_healthy_home(published: Published) -> None:
     doctor = city_index("doctor", home=published.home)
     assert doctor.returncode == 0, doctor.stdout
     assert "all well" in doctor.stdout
+
+
+def test_unit_tests_run_once_for_each_version_of_the_code(published: Published, tmp_path: Path) -> None:
+    """What a unit test sees depends on the code alone, so the second night of the same code repeats its results."""
+    home = copy_home(published.home, tmp_path / "home")
+    build = home / "warehouse" / "build" / "dbt"
+
+    def ran() -> set[str]:
+        results = json.loads((build / "run_results.json").read_text(encoding="utf-8"))["results"]
+        return {result["unique_id"].split(".")[0] for result in results}
+
+    assert "unit_test" in ran()
+    tested = rows(published.database, "select count(*) from meta_checks where kind = 'dbt_unit_test'")
+    # Something that changes the content, so that there is a new release.
+    label = tmp_path / "cities.csv"
+    label.write_text("city_code,name_zh,name_en\nATL,亚特兰蒂斯,Atlantis\n", encoding="utf-8")
+    assert city_index("ingest", str(label), home=home).returncode == 0
+    run = city_index("run", home=home)
+    assert run.returncode == 0, run.stderr
+    assert "unit_test" not in ran() and {"model", "test", "seed"} <= ran()
+    database = home / "published" / "city_index.duckdb"
+    assert rows(database, "select count(*) from meta_checks where kind = 'dbt_unit_test'") == tested
+    # Another version of the code has passed none.
+    assert len(passed_unit_tests(published.settings, code_version(published.settings))) == tested[0][0]
+    assert passed_unit_tests(published.settings, "0.0.0+another") == {}
