@@ -45,6 +45,7 @@ class Column:
         lowest: least number allowed, inclusive.
         highest: greatest number allowed, inclusive.
         above: a bound that a number must exceed.
+        earliest: the first day allowed, as text; the last one is today.
         score_range: range, both ends inclusive, that applies to indicators normalised by ``score``.
         accepted_values: the only values allowed; None where any is.
         also_read: other spellings of accepted values, each with the value that it is read as; case does not matter.
@@ -63,6 +64,7 @@ class Column:
     lowest: float | None = None
     highest: float | None = None
     above: float | None = None
+    earliest: str | None = None
     score_range: tuple[float, float] | None = None
     accepted_values: tuple[Any, ...] | None = None
     also_read: tuple[tuple[str, str], ...] = ()
@@ -165,7 +167,7 @@ def markdown_table(contract: Contract) -> str:
 
 
 _FORMS_IN_WORDS = {
-    LABEL: "`4`, `4.0`, `４` and `4级` are the same",
+    LABEL: "`4`, `4.0`, `４` and `4级` are the same, as are `2018` and `2018版`",
     WEB_ADDRESS: "begins with `http://` or `https://` and holds no space",
 }
 _REFERENCES_IN_WORDS = {
@@ -189,6 +191,8 @@ def _rules_in_words(column: Column) -> str:
         rules.append(f"{column.lowest:g} to {column.highest:g}")
     if column.above is not None:
         rules.append(f"above {column.above:g}")
+    if column.earliest is not None:
+        rules.append(f"from {column.earliest} to today")
     if column.score_range is not None:
         low, high = column.score_range
         rules.append(f"{low:g} to {high:g} where the indicator is normalised by score")

@@ -27,7 +27,9 @@ class Record:
         title: title, name of the hospital, or source of the observation.
         on: its day.
         detail: what it says: grade and beds; or kind, status and the rule that sorted it.
-        value: what it brings: score of a grade, points of a record, value of an observation.
+        value: what it brings: of a hospital its score, or 100 or 0 by the grade that the rule asks for; points of a
+            record; value of an observation.
+        weight: what a hospital weighs.
         publisher: who published it.
         url: its address.
     """
@@ -38,6 +40,7 @@ class Record:
     on: date | None
     detail: str | None
     value: float | None
+    weight: float | None
     publisher: str | None
     url: str | None
 
@@ -74,7 +77,11 @@ class Derivation:
     is_low_coverage: bool
     is_used: bool
     used_provenance: str | None
+    weighting: str | None
+    without_beds_count: int | None
     standard: str | None
+    least_grade: str | None
+    status: str
     note: str | None
 
 
@@ -213,8 +220,18 @@ def _city(connection: duckdb.DuckDBPyConnection, edition: Edition, given: str) -
         row for row in rows if wanted in (row[1].casefold(), row[2].casefold())
     ]
     if not found:
+        others = connection.execute(
+            "select distinct edition from published.rpt_city_index where index_code = ? and edition <> ? "
+            "and lower(?) in (lower(city_code), lower(city_zh), lower(city_en)) order by edition",
+            [edition.index_code, edition.edition, given.strip()],
+        ).fetchall()
         names = [name for row in rows for name in row[:3]]
-        raise UsageError(f"{edition} has no city {in_quotes(given)}{similar(given, names, 'dim_cities')}")
+        advice = (
+            f"; --edition {', '.join(other for (other,) in others)} has it"
+            if others
+            else similar(given, names, "dim_cities")
+        )
+        raise UsageError(f"{edition} has no city {in_quotes(given)}{advice}")
     if len(found) > 1:
         raise UsageError(f"several cities are called {in_quotes(given)}: {', '.join(row[0] for row in found)}")
     city_code, city_zh, city_en, tier_zh, *notices = found[0]
@@ -295,8 +312,9 @@ def _add_values(
     for code, *columns in connection.execute(
         "select derived.indicator_code, derived.rule_code, derived.feed, derived.formula, derived.value, "
         "derived.as_of_date, derived.record_count, derived.scope_count, derived.coverage_share, "
-        "derived.is_low_coverage, derived.is_used, derived.used_provenance, "
-        "rules.standard_code || ' ' || rules.standard_version, rules.note "
+        "derived.is_low_coverage, derived.is_used, derived.used_provenance, derived.weighting, "
+        "derived.without_beds_count, rules.standard_code || ' ' || rules.standard_version, rules.least_grade, "
+        "rules.status, rules.note "
         "from published.fct_derived_observations as derived "
         "inner join published.dim_derivation_rules as rules using (rule_code) "
         "where derived.index_code = ? and derived.edition = ? and derived.city_code = ?",
@@ -305,7 +323,7 @@ def _add_values(
         nodes[code].derivation = Derivation(*columns)
     for code, record_count, *columns in connection.execute(
         "select indicator_code, record_count, record_kind, record_id, record_title, record_on, record_detail, "
-        "record_value, record_publisher, record_url "
+        "record_value, record_weight, record_publisher, record_url "
         f"from published.rpt_score_trace where {of_city} and record_number between 1 and ? "
         "order by indicator_code, record_number",
         [*key, record_limit],

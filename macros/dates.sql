@@ -1,8 +1,8 @@
 {#- Days, months and years. -#}
 
-{#- The last day of a year; null where the number is no year. -#}
+{#- The last day of a year; null where the number is none that a record could have. -#}
 {% macro year_end(year) -%}
-    case when {{ year }} between 1 and 9999 then make_date(cast({{ year }} as int), 12, 31) end
+    case when {{ year }} between 1900 and 2200 then make_date(cast({{ year }} as int), 12, 31) end
 {%- endmacro %}
 
 {#- Days from one day to a later one. -#}

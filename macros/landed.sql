@@ -51,15 +51,19 @@ select * from final
 {%- endmacro %}
 
 {#- The version of each row that counts: that of the latest batch which gives its key. A batch gives a key once.
-    Joined on the key alone, so that no engine has to sort whole rows. -#}
+    Joined on the key alone, so that no engine has to sort whole rows. first_batch_number is the batch that gave the
+    key first. -#}
 {% macro current_version(versions, key) -%}
     (
-        select versions.*
+        select
+            versions.*,
+            latest.first_batch_number
         from {{ versions }} as versions
         inner join (
             select
                 {{ key | join(', ') }},
-                max(batch_number) as batch_number
+                max(batch_number) as batch_number,
+                min(batch_number) as first_batch_number
             from {{ versions }}
             group by {{ key | join(', ') }}
         ) as latest

@@ -19,7 +19,9 @@
         {%- set full.narrow = full.narrow ~ ('%c' % code) -%}
     {%- endfor -%}
     {%- set white = namespace(space='') -%}
-    {%- for code in [9, 10, 11, 12, 13, 32, 160, 8203, 8204, 8205, 8288, 12288, 65279] -%}
+    {%- set codes = [133, 160, 173, 6158, 8239, 8287, 12288, 65279] -%}
+    {%- for code in [9, 10, 11, 12, 13, 32] + codes + range(8192, 8208) | list + range(8232, 8239) | list
+        + range(8288, 8304) | list -%}
         {%- set white.space = white.space ~ ('%c' % code) -%}
     {%- endfor -%}
     lower(translate({{ text }}, '{{ full.wide }}{{ white.space }}', '{{ full.narrow }}'))
@@ -30,7 +32,8 @@
 {% macro title_key(clean_text) -%}
     {%- set openings = '[{<【〔「『〈《“‘' -%}
     {%- set closings = ']}>】〕」』〉》”’' -%}
-    {%- set marks = '()!"#$%&*,-./:;=?@^_`|~、。·…—–―‧•・¥￥！？；：，．' -%}
+    {#- Points, hyphens and the like stay: 2.0 is not 20. At the end of a title they say nothing. -#}
+    {%- set marks = '()!"#$&*,:;=?@^_`|、。·…—–―‧•・¥￥！？；：，' -%}
     {%- set key = namespace(sql="translate(" ~ clean_text ~ ", '" ~ openings ~ closings ~ "', '"
         ~ '(' * (openings | length) ~ ')' * (closings | length) ~ "')") -%}
     {%- for mark in var('evidence_reprint_marks') -%}
@@ -40,22 +43,31 @@
     {%- for word in var('evidence_filler_words') -%}
         {%- set key.sql = "replace(" ~ key.sql ~ ", '" ~ word ~ "', '')" -%}
     {%- endfor -%}
-    coalesce(nullif({{ key.sql }}, ''), {{ clean_text }})
+    coalesce(nullif(rtrim({{ key.sql }}, './-~了'), ''), {{ clean_text }})
 {%- endmacro %}
 
 {#- Every place in a text with the two characters that stand there: one row per row and place, with the columns of
-    `key`, `text`, `position` and `pair`. -#}
+    `key`, `piece`, `position` (in the piece) and `pair`. Texts are cut into pieces first, each with as much of the next
+    one as the longest word takes: so a row never carries a long text, and the work grows with the length of a text and
+    not with its square. -#}
 {% macro character_pairs(relation, key, text) -%}
     {{ return(adapter.dispatch('character_pairs')(relation, key, text)) }}
 {%- endmacro %}
 
 {% macro default__character_pairs(relation, key, text) -%}
+    {%- set size = var('evidence_piece_length') -%}
     select
         {{ key | join(', ') }},
-        {{ text }},
+        piece,
         position,
-        substr({{ text }}, position, 2) as pair
-    from {{ relation }}
-    lateral view explode(sequence(1, length({{ text }}) - 1)) as position
-    where length({{ text }}) > 1
+        substr(piece, position, 2) as pair
+    from (
+        select
+            {{ key | join(', ') }},
+            substr({{ text }}, 1 + {{ size }} * piece_number, {{ size + var('evidence_longest_word') }}) as piece
+        from {{ relation }}
+        lateral view explode(sequence(0, cast(floor((length({{ text }}) - 1) / {{ size }}) as int))) as piece_number
+        where length({{ text }}) > 1
+    )
+    lateral view explode(sequence(1, least(length(piece), {{ size }}))) as position
 {%- endmacro %}

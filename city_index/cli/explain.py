@@ -177,15 +177,21 @@ def _lines_of_value(node: Node, value: Value) -> list[str]:
 
 
 def _lines_of_derivation(derivation: Derivation) -> list[str]:
-    standard = f" of {derivation.standard}" if derivation.standard else ""
+    grade = f" at grade {derivation.least_grade} or above" if derivation.least_grade else ""
+    standard = f" of {derivation.standard}{grade}" if derivation.standard else ""
     scope = f" of {derivation.scope_count} in scope" if derivation.scope_count is not None else ""
     coverage = ""
     if derivation.coverage_share is not None:
         low = ", LOW COVERAGE" if derivation.is_low_coverage else ""
         coverage = f", coverage {derivation.coverage_share:.0%}{low}"
+    weighting = ""
+    if derivation.weighting is not None:
+        weighting = ", weighted by beds" if derivation.weighting == "beds" else ", all weighing alike"
+        if derivation.without_beds_count:
+            weighting += f" (beds of {derivation.without_beds_count} in scope not known)"
     lines = [
-        f"rule {derivation.rule_code} (assumed): {derivation.formula}{standard}, as of {derivation.as_of}: "
-        f"{derivation.record_count:,} records{scope}{coverage}, value {_number(derivation.value)}",
+        f"rule {derivation.rule_code} ({derivation.status}): {derivation.formula}{standard}, as of {derivation.as_of}: "
+        f"{derivation.record_count:,} records{scope}{weighting}{coverage}, value {_number(derivation.value)}",
     ]
     if derivation.note:
         lines.append(f"  {derivation.note}")
@@ -196,7 +202,8 @@ def _lines_of_derivation(derivation: Derivation) -> list[str]:
 
 def _lines_of_record(number: int, record: Record) -> list[str]:
     said = [record.title or record.kind, record.detail or "", str(record.on) if record.on else ""]
-    value = f" -> {_number(record.value)}" if record.value is not None else ""
+    weight = f" x {record.weight:g}" if record.weight is not None else ""
+    value = f" -> {_number(record.value)}{weight}" if record.value is not None else ""
     identity = f" [{record.record_id}]" if record.record_id else ""
     lines = [f"{number}. {shown(', '.join(part for part in said if part))}{identity}{value}"]
     source = " ".join(shown(part) for part in (record.publisher, record.url) if part)

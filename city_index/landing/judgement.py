@@ -27,6 +27,7 @@ BAD_CHARACTER = "bad character"
 UNKNOWN_CODE = "unknown code"
 UNKNOWN_CITY = "unknown city"
 UNKNOWN_EDITION = "unknown edition"
+SYNTHETIC_EDITION = "synthetic edition"
 UNKNOWN_INDICATOR = "unknown indicator"
 NOT_A_LEAF = "not a leaf"
 UNKNOWN_STANDARD = "unknown standard"
@@ -53,6 +54,9 @@ _CODE = r"[\p{L}\p{N}_](?:[^\p{C}\p{Z}]| )*"
 
 # A web address that a reader can follow; no other scheme, which might run something.
 _WEB_ADDRESS = r"(?i)https?://[^\s/]\S*"
+
+# What makes a text more than space.
+_SEEN = r"[\p{L}\p{N}\p{P}\p{S}]"
 
 # What a message never holds: a terminal would act on it.
 _UNSEEN = r"[\p{C}\p{Zl}\p{Zp}]"
@@ -110,12 +114,12 @@ def define_macros(connection: duckdb.DuckDBPyConnection) -> None:
     # Years and grades come as numbers too; a grade also with its word.
     connection.execute(
         f"create or replace macro as_label(x) as regexp_replace(translate(x, '{_FULL_WIDTH}', '{_HALF_WIDTH}'), "
-        r"'^(\d+)(\.0+)?\s*级?$', '\1')"
+        r"'^(\d+)(\.0+)?\s*(级|年|年?版)?$', '\1')"
     )
     connection.execute(
         "create or replace macro as_day(x) as case when regexp_full_match(x, "
-        r"'\d{4}([-/])\d{1,2}[-/]\d{1,2}( 00:00:00(\.0+)?)?') "
-        "then try_cast(replace(split_part(x, ' ', 1), '/', '-') as date) end"
+        r"'\d{4}([-/年])\d{1,2}[-/月]\d{1,2}日?( 00:00:00(\.0+)?)?') "
+        "then try_cast(translate(split_part(x, ' ', 1), '/年月日', '---') as date) end"
     )
     connection.execute(
         "create or replace macro shown(x) as '''' || "
@@ -130,7 +134,8 @@ def typed(column: Column, read: Callable[[str], str] = identifier) -> str:
     if column.data_type == "double":
         return f"as_number({name})"
     if column.data_type == "integer":
-        return f"try_cast(as_number({name}) as integer)"
+        # A cast would round what is no whole number.
+        return f"case when as_number({name}) = floor(as_number({name})) then try_cast(as_number({name}) as integer) end"
     if column.data_type == "date":
         return f"as_day({name})"
     if column.also_read:
@@ -218,6 +223,11 @@ def _rules_of_column(contract: Contract, column: Column) -> list[Rule]:
     elif column.data_type == "date":
         wrong = f"{name} is not null and as_day({name}) is null"
         rules.append(Rule(wrong, BAD_DATE, _given(column, "is no day; write it as 2021-03-05")))
+        if column.earliest is not None:
+            # A day ahead is today somewhere.
+            outside = f"not as_day({name}) between date {quoted(column.earliest)} and current_date + 1"
+            what = f"does not lie between {column.earliest} and today"
+            rules.append(Rule(outside, OUT_OF_RANGE, _given(column, what)))
     else:
         rules += _rules_of_text(column)
     return rules
@@ -233,6 +243,9 @@ def _rules_of_text(column: Column) -> list[Rule]:
     else:
         what = quoted(f"{column.name} holds a control character")
         rules.append(Rule(f"regexp_matches({name}, {quoted(_CONTROLS)})", BAD_CHARACTER, what))
+        if not column.nullable:
+            what = quoted(f"{column.name} holds no character that can be seen")
+            rules.append(Rule(f"not regexp_matches({name}, {quoted(_SEEN)})", MISSING_VALUE, what))
     if column.accepted_values is not None:
         accepted = ", ".join(quoted(value) for value in column.accepted_values)
         what = f"is not one of: {', '.join(column.accepted_values)}"
@@ -334,6 +347,11 @@ def _leaf_rules(column: Column) -> tuple[Rule, ...]:
             "and node_indicator_code is null",
             UNKNOWN_INDICATOR,
             f"{_given(column, 'is not in the framework of ')} || {edition}",
+        ),
+        Rule(
+            "known_is_synthetic",
+            SYNTHETIC_EDITION,
+            f"{edition} || ' is a demonstration made from synthetic records alone; land the row in another edition'",
         ),
         Rule("node_is_leaf = false", NOT_A_LEAF, _given(column, "is computed from others; only leaves are observed")),
     )

@@ -35,7 +35,7 @@ def load_known(connection: duckdb.DuckDBPyConnection, settings: Settings, store:
         load_seeds(
             connection,
             settings.seeds,
-            only=("cities", "frameworks", "observations", "standards", "standard_grades"),
+            only=("cities", "frameworks", "observations", "editions", "standards", "standard_grades"),
             prefix="seed_",
         )
     except (ValueError, OSError) as error:
@@ -124,7 +124,9 @@ def _replace_trees(connection: duckdb.DuckDBPyConnection, query: str) -> None:
 def _list_nodes(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         "create or replace table known_editions as select distinct "
-        "index_code as known_index_code, edition as known_edition from known_frameworks"
+        "index_code as known_index_code, edition as known_edition, "
+        "(index_code, edition) in (select (index_code, edition) from seed_editions where is_synthetic = 'true') "
+        "as known_is_synthetic from known_frameworks"
     )
     connection.execute(
         """

@@ -5,17 +5,27 @@
 {%- endmacro %}
 
 {% macro duckdb__character_pairs(relation, key, text) -%}
+    {%- set size = var('evidence_piece_length') -%}
     select
         {{ key | join(', ') }},
-        {{ text }},
+        piece,
         position,
-        substr({{ text }}, position, 2) as pair
+        substr(piece, position, 2) as pair
     from (
         select
             {{ key | join(', ') }},
-            {{ text }},
-            unnest(range(1, length({{ text }}))) as position
-        from {{ relation }}
+            piece,
+            unnest(range(1, least(length(piece), {{ size }}) + 1)) as position
+        from (
+            select
+                {{ key | join(', ') }},
+                unnest(list_transform(
+                    range(0, length({{ text }}), {{ size }}),
+                    lambda start: substr({{ text }}, 1 + start, {{ size + var('evidence_longest_word') }})
+                )) as piece
+            from {{ relation }}
+            where length({{ text }}) > 1
+        )
     )
 {%- endmacro %}
 

@@ -59,8 +59,9 @@ needs as (
 
 ),
 
--- The word that brings the most points, and of equals the first: points and word as one number, of which the largest is
--- taken, so that no text has to be kept for every record and rule.
+-- A rule that a word bars is kept apart, for it tells why another one decided. The word that brings most points, and of
+-- equals the first: points and word as one number, of which the largest is taken, so that no text has to be kept for
+-- every record and rule.
 found as (
 
     select
@@ -76,7 +77,8 @@ found as (
             end
         ) as {{ role }}_key,
         {%- endfor %}
-        max(case when rule_words.role = 'never' and word_hits.place = 2 then 1 else 0 end) as is_barred
+        min(case when rule_words.role = 'never' and word_hits.place = 2 then rule_words.word_number end)
+            as never_word_number
     from word_hits
     inner join rule_words
         on word_hits.word_number = rule_words.word_number
@@ -89,7 +91,7 @@ weighed as (
     select
         record_number,
         rule_order,
-        is_barred,
+        never_word_number,
         {%- for role in ['any', 'also'] %}
         cast(floor({{ role }}_key / cast({{ most_words }} as double)) as bigint) as {{ role }}_points,
         {{ most_words }} - 1 - {{ role }}_key % {{ most_words }} as {{ role }}_word_number
@@ -108,6 +110,7 @@ fired as (
         weighed.rule_order,
         weighed.any_word_number,
         weighed.also_word_number,
+        weighed.never_word_number,
         weighed.any_points + coalesce(weighed.also_points, 0) + rules.bonus as points
     from weighed
     inner join rules
@@ -119,7 +122,6 @@ fired as (
     where
         weighed.any_points is not null
         and (weighed.also_points is not null or not needs.needs_also)
-        and weighed.is_barred = 0
         and (rules.kind is null or rules.kind = originals.kind)
 
 ),
@@ -133,7 +135,12 @@ final as (
         points,
         any_word_number,
         also_word_number,
-        row_number() over (partition by record_number order by points desc, rule_order) as place
+        never_word_number,
+        never_word_number is not null as is_barred,
+        row_number() over (
+            partition by record_number, never_word_number is not null
+            order by points desc, rule_order
+        ) as place
     from fired
 
 )

@@ -1,3 +1,6 @@
+{#- What repeats of a record have in common. What a person gave with a record, label or status, makes it another. -#}
+{%- set group = ['city_code', 'kind', 'is_synthetic', 'given_label', 'given_status', 'title_key'] -%}
+
 with
 
 evidence as (
@@ -14,7 +17,8 @@ cleaned as (
         kind,
         is_synthetic,
         published_on,
-        indicator_code,
+        coalesce(indicator_code, '') as given_label,
+        coalesce(status, '') as given_status,
         {{ clean_text('title') }} as clean_title
     from evidence
 
@@ -28,20 +32,21 @@ keyed as (
         kind,
         is_synthetic,
         published_on,
-        indicator_code,
+        given_label,
+        given_status,
         {{ title_key('clean_title') }} as title_key
     from cleaned
 
 ),
 
--- Records of a city and kind whose titles say the same are reprints where not too many days lie between one and the
--- next. Every record is older than those of its group that come after it, so a later one never changes an earlier day.
+-- Records whose titles say the same are reprints where not too many days lie between one and the next. Every record is
+-- older than those of its group that come after it, so a later one never changes an earlier day.
 spaced as (
 
     select
         *,
         lag(published_on) over (
-            partition by city_code, kind, is_synthetic, title_key
+            partition by {{ group | join(', ') }}
             order by published_on, evidence_id
         ) as previous_on
     from keyed
@@ -59,7 +64,7 @@ numbered as (
                 else 0
             end
         ) over (
-            partition by city_code, kind, is_synthetic, title_key
+            partition by {{ group | join(', ') }}
             order by published_on, evidence_id
             rows between unbounded preceding and current row
         ) as group_number
@@ -67,19 +72,15 @@ numbered as (
 
 ),
 
--- The first record stands for its group, with the label of the first one that a person labelled.
+-- The first record stands for its group.
 final as (
 
     select
         evidence_id,
         first_value(evidence_id) over (
-            partition by city_code, kind, is_synthetic, title_key, group_number
+            partition by {{ group | join(', ') }}, group_number
             order by published_on, evidence_id
-        ) as original_id,
-        first_value(indicator_code) over (
-            partition by city_code, kind, is_synthetic, title_key, group_number
-            order by indicator_code is null, published_on, evidence_id
-        ) as label_code
+        ) as original_id
     from numbered
 
 )

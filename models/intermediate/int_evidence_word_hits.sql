@@ -34,7 +34,7 @@ found as (
     inner join vocabulary
         on
             title_pairs.pair = vocabulary.pair
-            and substr(title_pairs.clean_title, title_pairs.position, vocabulary.word_length) = vocabulary.word
+            and substr(title_pairs.piece, title_pairs.position, vocabulary.word_length) = vocabulary.word
     union all
     select
         text_pairs.record_number,
@@ -44,7 +44,7 @@ found as (
     inner join vocabulary
         on
             text_pairs.pair = vocabulary.pair
-            and substr(text_pairs.clean_text, text_pairs.position, vocabulary.word_length) = vocabulary.word
+            and substr(text_pairs.piece, text_pairs.position, vocabulary.word_length) = vocabulary.word
 
 ),
 

@@ -25,6 +25,7 @@ known as (
             partition by as_of_dates.as_of_date, hospital_grades.is_synthetic, hospital_grades.hospital_code
             order by
                 hospital_grades.assessed_on desc,
+                hospital_grades.batch_number desc,
                 hospital_grades.standard_code,
                 hospital_grades.standard_version desc
         ) as age,
@@ -36,6 +37,7 @@ known as (
                 hospital_grades.beds is null
             order by
                 hospital_grades.assessed_on desc,
+                hospital_grades.batch_number desc,
                 hospital_grades.standard_code,
                 hospital_grades.standard_version desc
         ) as beds_age

@@ -35,6 +35,15 @@ indicators as (
 
 ),
 
+-- Evidence counts in the indices that have rules for any; a code of a tertiary may stand in others for something else.
+fed_indices as (
+
+    select distinct index_code
+    from {{ ref('stg_derivation_rules') }}
+    where feed = 'evidence'
+
+),
+
 -- Every record that counts in an edition: classified to one of its tertiaries and published by its day.
 counted as (
 
@@ -63,6 +72,8 @@ counted as (
             edition_dates.index_code = indicators.index_code
             and edition_dates.edition = indicators.edition
             and classes.indicator_code = indicators.indicator_code
+    inner join fed_indices
+        on edition_dates.index_code = fed_indices.index_code
     where indicators.is_leaf
 
 ),

@@ -66,7 +66,7 @@ final as (
     select
         edition_settings.index_code,
         edition_settings.edition,
-        edition_settings.edition_ordinal,
+        case when not edition_settings.is_synthetic then edition_settings.edition_ordinal end as edition_ordinal,
         edition_settings.title_zh,
         edition_settings.title_en,
         edition_settings.publisher_zh,

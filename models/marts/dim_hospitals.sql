@@ -13,15 +13,15 @@ aged as (
         *,
         row_number() over (
             partition by hospital_code
-            order by assessed_on desc, standard_code, standard_version desc
+            order by assessed_on desc, batch_number desc, standard_code, standard_version desc
         ) as age,
         row_number() over (
             partition by hospital_code, beds is null
-            order by assessed_on desc, standard_code, standard_version desc
+            order by assessed_on desc, batch_number desc, standard_code, standard_version desc
         ) as beds_age,
         row_number() over (
             partition by hospital_code, hospital_name_zh is null
-            order by assessed_on desc, standard_code, standard_version desc
+            order by assessed_on desc, batch_number desc, standard_code, standard_version desc
         ) as name_age
     from hospital_grades
 

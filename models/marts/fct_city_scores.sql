@@ -18,6 +18,12 @@ cities as (
 
 ),
 
+edition_dates as (
+
+    select * from {{ ref('int_edition_dates') }}
+
+),
+
 placed as (
 
     select
@@ -31,8 +37,13 @@ placed as (
         coalesce(cities.province_zh, cities.province_en) as province,
         indicator_scores.coverage_share,
         indicator_scores.is_imputed,
-        indicator_scores.provenance
+        indicator_scores.provenance,
+        edition_dates.is_synthetic
     from indicator_scores
+    inner join edition_dates
+        on
+            indicator_scores.index_code = edition_dates.index_code
+            and indicator_scores.edition = edition_dates.edition
     inner join cities
         on indicator_scores.city_code = cities.city_code
     left join city_tiers
@@ -76,7 +87,8 @@ final as (
             when coverage_share < 1 then 'partial'
             else 'complete'
         end as status,
-        provenance
+        provenance,
+        is_synthetic
     from ranked
 
 )

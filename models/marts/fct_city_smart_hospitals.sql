@@ -106,7 +106,7 @@ final as (
         city_standards.graded_beds,
         city_standards.without_beds_count,
         city_standards.bed_coverage_share,
-        {{ comparable('coalesce(city_standards.bed_coverage_share, city_standards.coverage_share)') }}
+        {{ comparable('least(city_standards.coverage_share, coalesce(city_standards.bed_coverage_share, 1))') }}
         < {{ var('smart_hospital_least_coverage') }} as is_low_coverage,
         city_standards.mean_score,
         city_standards.bed_weighted_score,

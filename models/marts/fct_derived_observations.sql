@@ -27,6 +27,7 @@ final as (
         derived.weighting,
         derived.record_count,
         derived.scope_count,
+        derived.without_beds_count,
         derived.coverage_share,
         derived.is_low_coverage,
         derived.newest_on,

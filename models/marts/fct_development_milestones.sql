@@ -19,7 +19,9 @@ final as (
         milestone_zh,
         milestone_en,
         source_document,
-        fact_id
+        fact_id,
+        confidence,
+        note
     from milestones
 
 )

@@ -6,6 +6,12 @@ indicator_scores as (
 
 ),
 
+edition_dates as (
+
+    select * from {{ ref('int_edition_dates') }}
+
+),
+
 observations as (
 
     select * from {{ ref('int_observations') }}
@@ -30,8 +36,13 @@ final as (
         indicator_scores.is_imputed,
         indicator_scores.missing_reason,
         indicator_scores.provenance,
-        case when indicator_scores.provenance = 'derived' then observations.rule_code end as rule_code
+        case when indicator_scores.provenance = 'derived' then observations.rule_code end as rule_code,
+        edition_dates.is_synthetic
     from indicator_scores
+    inner join edition_dates
+        on
+            indicator_scores.index_code = edition_dates.index_code
+            and indicator_scores.edition = edition_dates.edition
     left join observations
         on
             indicator_scores.index_code = observations.index_code

@@ -119,6 +119,7 @@ final as (
         city_scores.status,
         city_scores.is_imputed,
         city_scores.provenance,
+        city_scores.is_synthetic,
         round(100 * editions.assumed_weight_share, {{ var('report_decimals') }}) as assumed_weight_percent,
         {{ edition_notice('editions', 'zh') | indent(8) }} as notice_zh,
         {{ edition_notice('editions', 'en') | indent(8) }} as notice_en

@@ -39,9 +39,9 @@ rules as (
 
 ),
 
-hospital_grades as (
+rule_hospitals as (
 
-    select * from {{ ref('int_hospital_grades_as_of') }}
+    select * from {{ ref('int_rule_hospitals') }}
 
 ),
 
@@ -88,6 +88,7 @@ given_records as (
         observed_on as record_on,
         provenance as record_detail,
         observed_value as record_value,
+        cast(null as double) as record_weight,
         cast(null as string) as record_publisher,
         cast(null as string) as record_url
     from indicator_values
@@ -111,7 +112,7 @@ grade_records as (
                 indicator_values.edition,
                 indicator_values.city_code,
                 indicator_values.indicator_code
-            order by hospital_grades.score desc, hospital_grades.beds desc, hospital_grades.hospital_code
+            order by rule_hospitals.weight * rule_hospitals.value desc, rule_hospitals.hospital_code
         ) as record_number,
         count(*) over (
             partition by
@@ -121,30 +122,29 @@ grade_records as (
                 indicator_values.indicator_code
         ) as record_count,
         'hospital_grade' as record_kind,
-        hospital_grades.hospital_code as record_id,
-        coalesce(hospitals.hospital_name_zh, hospital_grades.hospital_code) as record_title,
-        hospital_grades.assessed_on as record_on,
-        hospital_grades.standard_code || ' ' || hospital_grades.standard_version || ': ' || hospital_grades.grade
-        || coalesce(', ' || cast(hospital_grades.beds as string) || ' beds', '') as record_detail,
-        hospital_grades.score as record_value,
+        rule_hospitals.hospital_code as record_id,
+        coalesce(hospitals.hospital_name_zh, rule_hospitals.hospital_code) as record_title,
+        rule_hospitals.assessed_on as record_on,
+        rule_hospitals.standard_code || ' ' || rule_hospitals.standard_version || ': ' || rule_hospitals.grade
+        || case
+            when rule_hospitals.beds is not null then ', ' || cast(rule_hospitals.beds as string) || ' beds'
+            when rule_hospitals.weighting = 'beds' then ', beds not known'
+            else ''
+        end as record_detail,
+        rule_hospitals.value as record_value,
+        rule_hospitals.weight as record_weight,
         cast(null as string) as record_publisher,
         cast(null as string) as record_url
     from indicator_values
-    inner join rules
+    inner join rule_hospitals
         on
-            indicator_values.index_code = rules.index_code
-            and indicator_values.edition = rules.edition
-            and indicator_values.rule_code = rules.rule_code
-    inner join hospital_grades
-        on
-            rules.as_of_date = hospital_grades.as_of_date
-            and rules.is_synthetic = hospital_grades.is_synthetic
-            and rules.standard_code = hospital_grades.standard_code
-            and rules.standard_version = hospital_grades.standard_version
-            and indicator_values.city_code = hospital_grades.city_code
+            indicator_values.index_code = rule_hospitals.index_code
+            and indicator_values.edition = rule_hospitals.edition
+            and indicator_values.city_code = rule_hospitals.city_code
+            and indicator_values.indicator_code = rule_hospitals.indicator_code
+            and indicator_values.rule_code = rule_hospitals.rule_code
     left join hospitals
-        on hospital_grades.hospital_code = hospitals.hospital_code
-    where rules.feed = 'hospitals'
+        on rule_hospitals.hospital_code = hospitals.hospital_code
 
 ),
 
@@ -165,6 +165,7 @@ evidence_records as (
         || coalesce(': ' || case when evidence.classification = 'rule' then evidence.rule_trace end, '')
             as record_detail,
         scored_evidence.score as record_value,
+        cast(null as double) as record_weight,
         evidence.publisher as record_publisher,
         evidence.url as record_url
     from indicator_values
@@ -237,6 +238,7 @@ final as (
         records.record_on,
         records.record_detail,
         records.record_value,
+        records.record_weight,
         records.record_publisher,
         records.record_url,
         {{ edition_notice('editions', 'zh') | indent(8) }} as notice_zh,

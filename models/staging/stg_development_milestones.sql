@@ -19,7 +19,9 @@ final as (
         milestone_zh,
         milestone_en,
         source_document,
-        nullif(trim(fact_id), '') as fact_id
+        nullif(trim(fact_id), '') as fact_id,
+        confidence,
+        note
     from development_milestones
 
 )

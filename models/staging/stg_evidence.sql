@@ -7,7 +7,7 @@ evidence as (
 
 ),
 
--- The shipped records are invented; what lands is real.
+-- The shipped records are invented, and so they stay where a later batch corrects them; what lands is real.
 final as (
 
     select
@@ -23,7 +23,7 @@ final as (
         nullif(trim(text), '') as text,
         batch_id,
         file_name,
-        batch_number = 0 as is_synthetic
+        first_batch_number = 0 as is_synthetic
     from evidence
 
 )

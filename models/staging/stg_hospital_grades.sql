@@ -10,7 +10,7 @@ hospital_grades as (
 
 ),
 
--- The shipped register is invented; what lands is real.
+-- The shipped hospitals are invented, whatever a later batch says of them; what else lands is real.
 final as (
 
     select
@@ -24,8 +24,9 @@ final as (
         beds,
         nullif(trim(source), '') as source,
         batch_id,
+        batch_number,
         file_name,
-        batch_number = 0 as is_synthetic
+        min(first_batch_number) over (partition by hospital_code) = 0 as is_synthetic
     from hospital_grades
 
 )

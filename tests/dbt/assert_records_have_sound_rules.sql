@@ -125,7 +125,7 @@ final as (
     left join evidence_rules
         on evidence_words.rule_code = evidence_rules.rule_code
     where
-        length(evidence_words.word) < 2
+        not length(evidence_words.word) between 2 and {{ var('evidence_longest_word') }}
         or {{ clean_text('evidence_words.word') }} <> evidence_words.word
         or evidence_rules.rule_code is null
         or evidence_words.role not in ('any', 'also', 'never')

@@ -97,7 +97,7 @@ def report_edition(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             "select table_name, bool_or(column_name = 'edition') from duckdb_columns() "
             "where database_name = 'published' group by all"
         ).fetchall():
-            condition = "where edition = '2020'" if has_edition else ""
+            condition = "where coalesce(edition, '2020') = '2020'" if has_edition else ""
             connection.execute(f"create view {table} as select * from published.main.{table} {condition}")
         yield connection
 

@@ -270,7 +270,7 @@ def test_batches_are_events_with_counts_reasons_and_a_sample_and_an_edition_can_
     assert (landed["received"], landed["accepted"], landed["quarantined"]) == (2, 1, 1)
     assert landed["reasons"] == {"unknown city": 1}
     assert "| 3 | unknown city | city_code 'LIE' is not known" in landed["sample"]
-    assert first["partitions"] == ["medical_digital/2020", "wellbeing/2024"]
+    assert first["partitions"] == ["medical_digital/2020", "medical_digital/demo", "wellbeing/2024"]
     assert first["checks"]["landed_observations_lose_no_row"] == "passed"
     assert first["checks"]["landed_statistics_lose_no_row"] == "skipped"
     # The city that lands in the very run is known when the edition is tried again.

@@ -50,10 +50,12 @@ def test_the_chain_adds_up_to_the_published_total(published: Published, city: st
 def test_a_value_made_from_hospitals_is_its_rule_over_its_records(published: Published) -> None:
     node = of(published, "hangzhou", TERTIARY, "demo").target
     assert (node.provenance, node.derivation.feed, node.derivation.is_used) == ("derived", "hospitals", True)
-    beds = dict(rows(published.database, "select hospital_code, beds from dim_hospitals"))
-    weighed = [(beds[record.record_id], record.value) for record in node.records if beds[record.record_id]]
-    mean = sum(count * score for count, score in weighed) / sum(count for count, _score in weighed)
-    assert node.score == pytest.approx(mean)
+    weight = sum(record.weight for record in node.records)
+    assert node.score == pytest.approx(sum(record.weight * record.value for record in node.records) / weight)
+    share = of(published, "hangzhou", "hospital_intra_app_internet_care", "demo").target
+    assert {record.value for record in share.records} <= {0, 100} and share.derivation.least_grade == "3"
+    weight = sum(record.weight for record in share.records)
+    assert share.score == pytest.approx(sum(record.weight * record.value for record in share.records) / weight)
     assert node.record_count == len(node.records) == node.derivation.record_count
     assert all(record.kind == "hospital_grade" and record.on <= node.derivation.as_of for record in node.records)
 
@@ -93,7 +95,7 @@ def test_cities_and_indicators_go_by_code_or_name(published: Published, city: st
         (("beijing", "nothing_like_it"), "medical_digital 2020 has no indicator 'nothing_like_it'"),
         (("beijing", "total", "--edition", "1999"), "has no edition '1999'; there is medical_digital (demo, 2020)"),
         (("beijing", "total", "--index", "x"), "no index 'x' is published"),
-        (("wuhu", "total", "--edition", "demo"), "medical_digital demo has no city 'wuhu'"),
+        (("wuhu", "total", "--edition", "demo"), "medical_digital demo has no city 'wuhu'; --edition 2020 has it"),
         (("beijing", "total", "--html", "{published}/x.html"), "which the project keeps"),
         (("beijing", "total", "--html", "{published}/none/x.html"), "which the project keeps"),
         (("beijing",), "INDICATOR"),
@@ -125,7 +127,7 @@ def test_the_terminal_shows_the_whole_chain(published: Published) -> None:
             assert sum(terms) == pytest.approx(float(added[2]), abs=0.00005 * (len(terms) + 1)), line
     assert sum(line.strip().startswith("= ") for line in lines) == 23
     assert "观测值为重建数据" in done.stdout and "Reconstructed observations" in done.stdout
-    assert "(assumed)" in done.stdout and "H3C" in done.stdout
+    assert "(assumed)" in done.stdout and "新华三集团" in done.stdout
 
 
 def test_a_demonstration_says_that_it_is_one(published: Published) -> None:
@@ -166,8 +168,8 @@ def test_what_came_by_file_cannot_act_on_the_page() -> None:
 
     leaf = Node("a", "甲", "A", 3, 1.0, "assumed", None, "score", 1.0, 1, 1.0, "exact", "derived", None)
     leaf.records = [
-        Record("evidence", "e1", "<script>alert(1)</script>", None, None, 1.0, None, "javascript:alert(1)"),
-        Record("evidence", "e2", "x", None, None, 1.0, None, 'https://a.example/"onclick="alert(1)'),
+        Record("evidence", "e1", "<script>alert(1)</script>", None, None, 1.0, None, None, "javascript:alert(1)"),
+        Record("evidence", "e2", "x", None, None, 1.0, None, None, 'https://a.example/"onclick="alert(1)'),
     ]
     root.children = [leaf]
     edition = Edition("x", "1", 1, 1, "t", None, 1)

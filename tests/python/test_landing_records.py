@@ -41,8 +41,12 @@ def test_the_kinds_are_told_from_their_headers() -> None:
 
 
 @pytest.mark.parametrize("grade", ["4", "4.0", "４", "4级", " 4 ", "４级"])
-def test_a_grade_is_read_in_every_spelling(door: Door, grade: str) -> None:
-    land(door, "hospitals", HOSPITALS, f"h1,beijing,emr,2018,{grade},2023-05-01,300")
+@pytest.mark.parametrize(
+    ("version", "day"), [("2018", "2023-05-01"), ("2018版", "2023年5月1日"), ("２０１８", "2023/5/1")]
+)
+def test_grades_versions_and_days_are_read_in_every_spelling(door: Door, grade: str, version: str, day: str) -> None:
+    land(door, "hospitals", HOSPITALS, f"h1,beijing,emr,{version},{grade},{day},300")
+    assert door.raw("hospitals", "standard_version") == [("2018",)]
     assert door.raw("hospitals", "grade, assessed_on, beds") == [("4", date(2023, 5, 1), 300)]
 
 
@@ -70,6 +74,8 @@ def test_grades_are_those_of_their_standard_and_version(door: Door) -> None:
         "h11,beijing,emr,2018,4,2023-05-01,-5",
         "h12,beijing,emr,2018,4.5,2023-05-01,",
         "h13,beijing,emr,2018,4,,",
+        "h14,beijing,emr,2018,4,2999-06-30,",
+        "h15,beijing,emr,2018,4,0001-01-01,",
     )
     assert reasons(door, "hospitals") == {
         2: "unknown grade",
@@ -82,6 +88,8 @@ def test_grades_are_those_of_their_standard_and_version(door: Door) -> None:
         12: "out of range",
         13: "unknown grade",
         14: "missing key",
+        15: "out of range",
+        16: "out of range",
     }
     details = dict(door.quarantined("hospitals", "row_number, detail"))
     assert details[2] == "grade '9' is no grade of 'emr' '2018'; its grades are: 0, 1, 2, 3, 4, 5, 6, 7, 8"
@@ -167,6 +175,8 @@ def test_evidence_that_is_wrong_comes_back_with_its_reason(door: Door) -> None:
         "e10,atlantis,标题,2023-05-01,policy,,,",
         ",beijing,标题,2023-05-01,policy,,,",
         f"e12,beijing,{'长' * 1001},2023-05-01,policy,,,",
+        "e13,beijing,\u2060,2023-05-01,policy,,,",
+        "e14,beijing,标题,2999-01-01,policy,,,",
     )
     assert reasons(door, "evidence") == {
         2: "missing value",
@@ -181,6 +191,8 @@ def test_evidence_that_is_wrong_comes_back_with_its_reason(door: Door) -> None:
         11: "unknown city",
         12: "missing key",
         13: "text too long",
+        14: "missing value",
+        15: "out of range",
     }
     assert door.raw("evidence", "*") == []
 
@@ -199,3 +211,9 @@ def test_a_row_that_waited_for_its_city_is_taken_when_the_file_comes_again(door:
     (batch,) = door.land().batches
     assert (batch.record.accepted_count, batch.record.retry_of is not None) == (1, True)
     assert door.raw("hospitals", "hospital_code, city_code") == [("h1", "AUT")]
+
+
+def test_a_demonstration_takes_no_observation(door: Door) -> None:
+    outcome = door.land_observations(["medical_digital,demo,beijing,infra_cloud_imaging,12"])
+    assert outcome.batches[0].reasons == {"synthetic edition": 1}
+    assert "made from synthetic records alone" in outcome.batches[0].sentence()

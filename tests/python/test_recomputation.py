@@ -136,7 +136,8 @@ def _expected(seeds: Path) -> dict[Key, Result]:
 def _computed(database: Path) -> dict[Key, Result]:
     with duckdb.connect(str(database), read_only=True) as connection:
         rows = connection.execute(
-            f"select index_code, edition, city_code, indicator_code, {', '.join(COMPARED)} from fct_indicator_scores"
+            f"select index_code, edition, city_code, indicator_code, {', '.join(COMPARED)} from fct_indicator_scores "
+            "where not is_synthetic"
         ).fetchall()
     return {tuple(row[:4]): Result(**dict(zip(COMPARED, row[4:], strict=True))) for row in rows}
 

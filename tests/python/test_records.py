@@ -165,7 +165,8 @@ def test_means_shares_and_coverage_are_their_closed_forms(warehouses) -> None:
     row = smart(computed(warehouses["fct_city_smart_hospitals"], rows), "2022-12-31")
     assert (row["in_scope_count"], row["graded_count"], row["without_beds_count"]) == (4, 3, 1)
     assert row["mean_score"] == pytest.approx((100 + 50 + 25) / 3)
-    assert row["bed_weighted_score"] == pytest.approx((300 * 100 + 100 * 50) / 400)
+    # Beds that nobody knows weigh as the mean of the others, 200.
+    assert row["bed_weighted_score"] == pytest.approx((300 * 100 + 100 * 50 + 200 * 25) / 600)
     assert row["alternative_mean_score"] == pytest.approx((100 + 60 + 25) / 3)
     assert (row["coverage_share"], row["bed_coverage_share"], row["is_low_coverage"]) == (0.75, 0.4, True)
     shares = {number: row[f"grade_{number}_share"] for number in range(9)}
@@ -305,6 +306,47 @@ def test_low_coverage_is_flagged_and_the_value_used(warehouses) -> None:
     rows[1]["beds"] = "100"
     (found,) = computed(warehouses["fct_derived_observations"], rows)
     assert (found["is_low_coverage"], found["coverage_share"]) == (False, 0.5)
+
+
+def test_shipped_records_stay_synthetic_whatever_a_later_batch_says_of_them(warehouses) -> None:
+    described = [{"index_code": INDEX, "edition": "demo", "as_of_date": "2024-12-31", "is_synthetic": "true"}]
+    made_up = hospital("made_up", "8", "2022-01-01")
+    del made_up["batch_number"]
+    found = computed(
+        warehouses["fct_derived_observations"],
+        [hospital("made_up", "2", "2022-01-01"), hospital("made_up", "4", "2023-01-01")],
+        [record("shipped", "处方流转上线", "2022-01-01", indicator_code="link", status="assessed")],
+        editions=("2024", "demo"),
+        synthetic={"hospitals": [made_up], "evidence": [record("shipped", "处方流转上线", "2022-01-01")]},
+        described=described,
+    )
+    assert {(row["edition"], row["indicator_code"]): row["value"] for row in found} == {
+        ("demo", "records"): 50,
+        ("demo", "link"): 100,
+    }
+
+
+def test_hospitals_without_beds_weigh_as_the_mean_of_the_others_and_lower_the_coverage(warehouses) -> None:
+    rows = [hospital("h0", "0", "2022-01-01", beds="10")]
+    rows += [hospital(f"h{number}", "8", "2022-01-01", beds="") for number in range(1, 21)]
+    (found,) = computed(warehouses["fct_derived_observations"], rows)
+    assert found["value"] == pytest.approx(100 * 20 / 21)
+    assert (found["weighting"], found["record_count"], found["without_beds_count"]) == ("beds", 21, 20)
+    rows = [hospital("h0", "8", "2022-01-01", beds="10")]
+    rows += [hospital(f"h{number}", "", "2022-01-01", beds="") for number in range(1, 10)]
+    (found,) = computed(warehouses["fct_derived_observations"], rows)
+    assert (found["coverage_share"], found["is_low_coverage"]) == (0.1, True)
+    row = smart(computed(warehouses["fct_city_smart_hospitals"], rows), "2022-12-31")
+    assert (row["bed_coverage_share"], row["is_low_coverage"]) == (1, True)
+
+
+def test_where_a_hospital_stands_is_told_by_the_later_batch_of_a_day(warehouses) -> None:
+    rows = [
+        hospital("h1", "4", "2022-01-01"),
+        hospital("h1", "2", "2022-01-01", ("smart_service", "2019"), city="wuhan", batch_number="2"),
+    ]
+    found = computed(warehouses["fct_derived_observations"], rows)
+    assert {row["city_code"] for row in found} == {"wuhan"}
 
 
 def test_the_history_of_grades_is_kept(warehouses) -> None:

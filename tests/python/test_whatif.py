@@ -163,7 +163,7 @@ def test_the_edition_is_the_newest_of_the_only_index(published: Published, editi
     settings = Settings(PROJECT_DIRECTORY, editions.home)
     # 11 is newer than 9, though not by the alphabet.
     assert str(ask(settings, None, ["a"], "steady").edition) == "steady 11"
-    with pytest.raises(UsageError, match=r"--index; there is medical_digital \(2020, 2021\); .*steady \(9, 10, 11\)"):
+    with pytest.raises(UsageError, match=r"--index; there is medical_digital \(demo, 2020, 2021\); .*steady \(9, 10, 11\)"):
         ask(settings, None, ["a"])
     with pytest.raises(UsageError, match=r"no index 'other' is published; there is medical_digital"):
         ask(settings, None, ["a"], "other")
@@ -332,8 +332,8 @@ def test_a_city_that_loses_its_score_has_no_rank_and_comes_last(editions: Editio
         (["--exclude-indicator", "total"], 2, "total is the root of medical_digital 2020"),
         (["--exclude-indicator", "infr"], 2, "no indicator 'infr'; is infra meant?"),
         (["--exclude-indicator", "infra", "--top", "0"], 2, "--top"),
-        (["--exclude-indicator", "infra", "--index", "x"], 2, "there is medical_digital (2020)"),
-        (["--exclude-indicator", "infra", "--edition", "x"], 2, "there is medical_digital (2020)"),
+        (["--exclude-indicator", "infra", "--index", "x"], 2, "there is medical_digital (demo, 2020)"),
+        (["--exclude-indicator", "infra", "--edition", "x"], 2, "there is medical_digital (demo, 2020)"),
         (["--exclude-indicator", "infra", "--csv", "nowhere/x.csv"], 2, "there is no folder"),
         (["--exclude-indicator", "infra", "--csv", "."], 2, "is no plain file"),
         (["--exclude-indicator", "infra", "--csv", "/dev/null"], 2, "is no plain file"),
