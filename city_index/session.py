@@ -343,8 +343,7 @@ def _errors(dbt_results: DbtResults | None) -> list[str]:
 def _has_scores(build: Build) -> bool:
     with duckdb.connect(str(build.database), read_only=True) as connection:
         (scored,) = connection.execute(
-            "select count(total_score) from fct_city_scores "
-            "inner join dim_editions using (index_code, edition) where not is_synthetic"
+            "select count(total_score) from fct_city_scores where not is_synthetic"
         ).fetchone()
     # A demonstration alone is no release.
     return bool(scored)

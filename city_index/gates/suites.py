@@ -413,10 +413,9 @@ MARTS_BATCHES: tuple[Batch, ...] = (
                     then (ranked.total_score - scales.scale_low) / (scales.scale_high - scales.scale_low) end
                     as scale_position,
                 -- A demonstration has the records that it has.
-                case when not editions.is_synthetic then ranked.coverage_share end as coverage_share,
+                case when not ranked.is_synthetic then ranked.coverage_share end as coverage_share,
                 ranked.status
             from ranked
-            inner join dim_editions as editions using (index_code, edition)
             left join expected using (index_code, edition, compared_score)
             left join scales using (index_code, edition)
             order by 1, 2, 3

@@ -1,5 +1,5 @@
-{#- What repeats of a record have in common. What a person gave with a record, label or status, makes it another. -#}
-{%- set group = ['city_code', 'kind', 'is_synthetic', 'given_label', 'given_status', 'title_key'] -%}
+{#- What repeats of a record have in common. -#}
+{%- set group = ['city_code', 'kind', 'is_synthetic', 'title_key'] -%}
 
 with
 
@@ -17,8 +17,8 @@ cleaned as (
         kind,
         is_synthetic,
         published_on,
-        coalesce(indicator_code, '') as given_label,
-        coalesce(status, '') as given_status,
+        indicator_code as given_label,
+        status as given_status,
         {{ clean_text('title') }} as clean_title
     from evidence
 
@@ -27,24 +27,24 @@ cleaned as (
 keyed as (
 
     select
-        evidence_id,
-        city_code,
-        kind,
-        is_synthetic,
-        published_on,
-        given_label,
-        given_status,
+        *,
         {{ title_key('clean_title') }} as title_key
     from cleaned
 
 ),
 
--- Records whose titles say the same are reprints where not too many days lie between one and the next. Every record is
--- older than those of its group that come after it, so a later one never changes an earlier day.
-spaced as (
+-- How many labels and statuses were given so far tells, for each record, which one was given last.
+counted as (
 
     select
         *,
+        {%- for given in ['given_label', 'given_status'] %}
+        count({{ given }}) over (
+            partition by {{ group | join(', ') }}
+            order by published_on, evidence_id
+            rows between unbounded preceding and current row
+        ) as {{ given }}_count,
+        {%- endfor %}
         lag(published_on) over (
             partition by {{ group | join(', ') }}
             order by published_on, evidence_id
@@ -53,6 +53,35 @@ spaced as (
 
 ),
 
+told as (
+
+    select
+        *,
+        {%- for given in ['given_label', 'given_status'] %}
+        max({{ given }}) over (partition by {{ group | join(', ') }}, {{ given }}_count) as last_{{ given }}
+        {{- ',' if not loop.last }}
+        {%- endfor %}
+    from counted
+
+),
+
+spaced as (
+
+    select
+        *,
+        {%- for given in ['given_label', 'given_status'] %}
+        lag(last_{{ given }}) over (
+            partition by {{ group | join(', ') }}
+            order by published_on, evidence_id
+        ) as previous_{{ given }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from told
+
+),
+
+-- Records whose titles say the same are reprints where not too many days lie between one and the next. A record with
+-- another label or status than was given before begins anew: so a later record never changes what an earlier one says,
+-- and what is said of the first holds for those that repeat it.
 numbered as (
 
     select
@@ -61,6 +90,9 @@ numbered as (
             case
                 when previous_on is null then 1
                 when {{ days_between('previous_on', 'published_on') }} > {{ var('evidence_merge_days') }} then 1
+                {%- for given in ['given_label', 'given_status'] %}
+                when {{ given }} is not null and {{ given }} is distinct from previous_{{ given }} then 1
+                {%- endfor %}
                 else 0
             end
         ) over (

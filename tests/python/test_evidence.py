@@ -89,6 +89,26 @@ def test_a_chain_of_reprints_has_one_original_and_a_long_gap_begins_anew(warehou
     assert {code: row["duplicate_of"] for code, row in found.items()} == {"a": None, "b": "a", "c": "a", "d": None}
 
 
+def test_what_is_given_with_a_record_holds_for_those_that_repeat_it_and_for_none_before(warehouses) -> None:
+    found = sorted_records(
+        warehouses,
+        record("a", SAME[0], "2023-01-01"),
+        record("b", SAME[1], "2023-02-01", status="pilot"),
+        record("c", SAME[2], "2023-03-01"),
+        record("d", SAME[4], "2023-04-01", status="pilot"),
+        record("e", SAME[5], "2023-05-01", indicator_code="beds"),
+        record("f", SAME[6], "2023-06-01"),
+    )
+    assert {code: (row["duplicate_of"], row["status"], row["indicator_code"]) for code, row in found.items()} == {
+        "a": (None, "live", "link"),
+        "b": (None, "pilot", "link"),
+        "c": ("b", "pilot", "link"),
+        "d": ("b", "pilot", "link"),
+        "e": (None, "live", "beds"),
+        "f": ("e", "live", "beds"),
+    }
+
+
 def test_a_title_of_marks_alone_stays_a_title(warehouses) -> None:
     found = sorted_records(warehouses, record("a", "！！！", "2023-01-01"), record("b", "？？", "2023-01-01"))
     assert {row["duplicate_of"] for row in found.values()} == {None}

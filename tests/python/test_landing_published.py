@@ -204,9 +204,11 @@ def test_nothing_that_is_accepted_can_stop_the_night(published: Published, tmp_p
     in_province = "select rank_in_province from fct_city_scores where edition = '2020' and city_code = 'shanghai'"
     assert rows(database, in_province) == [(1,)]
     # A weight below zero weights nothing.
-    query = "select distinct weighted_city_count - city_count from fct_cluster_scores "
-        "where cluster_code = 'yrd' and edition = '2020'"
-    assert rows(database, query) == [(-1,)]
+    assert rows(
+        database,
+        "select distinct weighted_city_count - city_count from fct_cluster_scores "
+        "where cluster_code = 'yrd' and edition = '2020'",
+    ) == [(-1,)]
     assert rows(database, "select reason from meta_quarantine") == [("out of range",)]
 
 

@@ -163,7 +163,9 @@ def test_the_edition_is_the_newest_of_the_only_index(published: Published, editi
     settings = Settings(PROJECT_DIRECTORY, editions.home)
     # 11 is newer than 9, though not by the alphabet.
     assert str(ask(settings, None, ["a"], "steady").edition) == "steady 11"
-    with pytest.raises(UsageError, match=r"--index; there is medical_digital \(demo, 2020, 2021\); .*steady \(9, 10, 11\)"):
+    with pytest.raises(
+        UsageError, match=r"--index; there is medical_digital \(demo, 2020, 2021\); .*steady \(9, 10, 11\)"
+    ):
         ask(settings, None, ["a"])
     with pytest.raises(UsageError, match=r"no index 'other' is published; there is medical_digital"):
         ask(settings, None, ["a"], "other")
