@@ -1,7 +1,7 @@
 -- Rules make values of 0..100 in which more is better. A tertiary that divides them, turns them round or places them by
 -- norms of its own may be meant, or may be a framework that has outgrown its rule.
 
-{{ config(severity='warn', meta={'dagster': {'ref': {'name': 'dim_derivation_rules'}}}) }}
+{{ config(severity='warn', meta={'dagster': {'ref': {'name': 'dim_indicators'}}}) }}
 
 with
 
