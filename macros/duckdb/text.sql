@@ -19,12 +19,15 @@
         from (
             select
                 {{ key | join(', ') }},
-                unnest(list_transform(
-                    range(0, length({{ text }}), {{ size }}),
-                    lambda start: substr({{ text }}, 1 + start, {{ size + var('evidence_longest_word') }})
-                )) as piece
-            from {{ relation }}
-            where length({{ text }}) > 1
+                substr({{ text }}, 1 + start, {{ size + var('evidence_longest_word') }}) as piece
+            from (
+                select
+                    {{ key | join(', ') }},
+                    {{ text }},
+                    unnest(range(0, length({{ text }}), {{ size }})) as start
+                from {{ relation }}
+                where length({{ text }}) > 1
+            )
         )
     )
 {%- endmacro %}
