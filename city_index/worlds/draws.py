@@ -8,7 +8,7 @@ Everything random is drawn at once, in the canonical order of the nodes, before 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -85,12 +85,13 @@ def draw_weights(
     """
     if not 0 <= low <= high:
         raise ValueError("factors are not below 0, and the least is not above the greatest")
-    factors = generator.uniform(low, high, (count, len(tree)))
-    weights = np.empty((len(tree), count))  # node by node, as they are read
+    # Node by node, as they are read.
+    weights = np.ascontiguousarray(generator.uniform(low, high, (count, len(tree))).T)
+    weights *= tree.weights[:, None]
     weights[0] = 1.0
     for node in tree.inner:
         children = list(tree.children[node])
-        weights[children] = shares_of(factors[:, children] * tree.weights[children]).T
+        weights[children] = shares_of(weights[children])
     return weights.T
 
 
@@ -133,7 +134,7 @@ def leave_one_out(tree: Tree) -> Worlds:
     weights = np.where(gone, 0.0, tree.weights)
     for node in tree.inner:
         children = list(tree.children[node])
-        weights[:, children] = shares_of(weights[:, children])
+        weights[:, children] = shares_of(weights[:, children].T).T
     return Worlds(weights, gone=gone)
 
 
@@ -225,7 +226,7 @@ def rank_summary(
         code = tree.codes[node]
         follows = next_cities(published[code]) if next_city is None else next_city[code]
         gathered[node] = _Gathered(len(worlds), published[code], follows)
-    for start, keys_by_node in _keys(tree, leaf_scores, worlds, batch_cells):
+    for start, keys_by_node in keys_in_batches(tree, leaf_scores, worlds, batch_cells):
         for node, keys in keys_by_node:
             gathered[node].add(start, keys)
     return {tree.codes[node]: each.summary(tiers if node == 0 else None) for node, each in gathered.items()}
@@ -243,12 +244,23 @@ def pairs(summary: RankSummary, published: np.ndarray) -> Pairs:
     return Pairs(upper, summary.next_city[upper], summary.share_above_next[upper])
 
 
-def _keys(
-    tree: Tree, leaf_scores: Scores, worlds: Worlds, batch_cells: int
+def keys_in_batches(
+    tree: Tree, leaf_scores: Scores, worlds: Worlds, batch_cells: int = BATCH_CELLS, nodes: Sequence[int] | None = None
 ) -> Iterator[tuple[int, Iterator[tuple[int, np.ndarray]]]]:
-    """Batches of worlds: the number of the first world, and the comparable scores of each ranked node."""
-    city_count = leaf_scores.values.shape[1]
-    step = max(batch_cells // max(city_count, 1), 1)
+    """The comparable scores of some nodes, a batch of worlds at a time.
+
+    Args:
+        tree: the index.
+        leaf_scores: of its leaves.
+        worlds: to be scored.
+        batch_cells: about how many scores of a node are held at a time; changes no result.
+        nodes: their numbers, among those that are ranked; all of these by default.
+
+    Returns:
+        for each batch the number of its first world, and by node the comparable scores (worlds x cities).
+    """
+    nodes = tree.ranked if nodes is None else nodes
+    step = max(batch_cells // max(len(leaf_scores.cities), 1), 1)
     # One way for all batches: which one it is never depends on the batch.
     by_products = (
         worlds.aggregations is None and worlds.gone is None and is_effective(tree, leaf_scores, worlds.weights)
@@ -258,16 +270,16 @@ def _keys(
         node: np.ascontiguousarray(
             leaf_scores.values[0][:, [columns[leaf] for leaf in tree.below(node) if leaf in columns]].T
         )
-        for node in tree.ranked
+        for node in nodes
     }
+    effective = effective_weights(tree, worlds.weights) if by_products else {}
     for start in range(0, len(worlds), step):
-        part = worlds.part(slice(start, start + step))
+        rows = slice(start, start + step)
         if by_products:
-            effective = effective_weights(tree, part.weights)
-            yield start, ((node, effective_keys(values[node], effective[node])) for node in tree.ranked)
+            yield start, ((node, effective_keys(values[node], effective[node][:, rows])) for node in nodes)
         else:
-            scores = part.scores(tree, leaf_scores)
-            yield start, ((node, comparable(scores[tree.codes[node]])) for node in tree.ranked)
+            scores = worlds.part(rows).scores(tree, leaf_scores)
+            yield start, ((node, comparable(scores[tree.codes[node]])) for node in nodes)
 
 
 class _Gathered:
@@ -286,10 +298,9 @@ class _Gathered:
         self.lower = np.where(self.has_next, self.next_city, np.arange(self.city_count))
         self.excess = np.zeros(self.city_count)
         self.pair_count = np.zeros(self.city_count)
-        self.bits = max(self.city_count - 1, 1).bit_length()
         self.counts = self.ranks = None
         if self.city_count <= _MOST_COUNTED_CITIES:
-            self.counts = np.zeros((self.city_count + 1) << self.bits, np.int64)
+            self.counts = np.zeros((self.city_count + 1) * self.city_count, np.int64)
         else:
             smallest = np.int16 if self.city_count < np.iinfo(np.int16).max else np.int32
             self.ranks = np.empty((world_count, self.city_count), smallest)
@@ -298,18 +309,15 @@ class _Gathered:
         """Take in the comparable scores of a batch (worlds x cities)."""
         cities, ranks_by_place = places(keys)
         if self.counts is not None:
-            ranks_by_place <<= self.bits
+            ranks_by_place *= self.city_count
             ranks_by_place += cities
             self.counts += np.bincount(ranks_by_place.ravel(), minlength=len(self.counts))
         else:
             np.put_along_axis(self.ranks[start : start + len(keys)], cities, ranks_by_place, axis=1)
-        excess = keys - np.take(keys, self.lower, axis=1)
-        np.sign(excess, out=excess)
-        missing = np.isnan(excess)
-        if missing.any():
-            excess[missing] = 0.0
-        self.excess += excess.sum(axis=0)
-        self.pair_count += len(keys) - missing.sum(axis=0)
+        lower = np.take(keys, self.lower, axis=1)
+        self.excess += _count(keys > lower) - _count(keys < lower)
+        are_missing = np.isnan(keys).any()
+        self.pair_count += len(keys) if not are_missing else _count(~np.isnan(keys) & ~np.isnan(lower))
 
     def summary(self, tiers: tuple[np.ndarray, np.ndarray] | None) -> RankSummary:
         """What the ranks come to."""
@@ -331,8 +339,7 @@ class _Gathered:
     def _counts(self) -> Iterator[tuple[slice, np.ndarray]]:
         """Blocks of cities, and how often each has each rank (cities x ranks; the first is that of no rank)."""
         if self.counts is not None:
-            counts = self.counts.reshape(self.city_count + 1, -1).T
-            yield slice(0, self.city_count), counts[: self.city_count]
+            yield slice(0, self.city_count), self.counts.reshape(self.city_count + 1, self.city_count).T
             return
         step = max(_BLOCK_CELLS // (self.city_count + 1), 1)
         for first in range(0, self.city_count, step):
@@ -344,6 +351,11 @@ class _Gathered:
                 block,
                 np.bincount(ranks_of_block.ravel(), minlength=size * (self.city_count + 1)).reshape(size, -1),
             )
+
+
+def _count(is_so: np.ndarray) -> np.ndarray:
+    """In how many worlds something is so, by city."""
+    return np.add.reduce(is_so.view(np.int8), axis=0, dtype=np.int64)
 
 
 def _of_counts(counts: np.ndarray, tiers: list[np.ndarray] | None) -> dict[str, np.ndarray]:

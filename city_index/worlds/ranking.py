@@ -32,7 +32,12 @@ def ranks(scores: np.ndarray) -> np.ndarray:
     Returns:
         worlds x cities, whole numbers; 0 where the score is missing.
     """
-    cities, ranks_by_place = places(comparable(scores))
+    return ranks_of_keys(comparable(scores))
+
+
+def ranks_of_keys(keys: np.ndarray) -> np.ndarray:
+    """The same from scores that are comparable already."""
+    cities, ranks_by_place = places(keys)
     found = np.empty_like(ranks_by_place)
     np.put_along_axis(found, cities, ranks_by_place, axis=1)
     return found
@@ -52,28 +57,32 @@ def places(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         missing. Tied cities stand in their own order, missing ones last.
     """
     city_count = keys.shape[1]
+    found = np.empty(keys.shape, np.int64)
+    found[:] = np.arange(1, city_count + 1)
     if keys.size == 0:
-        return np.zeros(keys.shape, np.int64), np.zeros(keys.shape, np.int64)
-    sizes = (abs(keys.min()), abs(keys.max()))
-    missing = np.isnan(keys) if np.isnan(sizes[0]) else None
+        return np.zeros(keys.shape, np.int64), found
+    lowest, highest = keys.min(), keys.max()
+    missing = np.isnan(keys) if np.isnan(lowest) else None
     if missing is not None:
-        sizes = (np.abs(keys).max(where=~missing, initial=0.0),)
+        lowest, highest = (find(keys, where=~missing, initial=0.0) for find in (np.min, np.max))
     bits = max(city_count - 1, 1).bit_length()
-    if max(sizes) < 2.0 ** (_EXACT_BITS - 1 - bits):
-        cities, is_tied = _packed_places(keys, missing, bits)
+    if max(-lowest, highest) < 2.0 ** (_EXACT_BITS - 1 - bits):
+        cities, ordered = _packed_places(keys, missing, bits)
     else:
         cities = np.argsort(-keys, axis=1, kind="stable")
         ordered = np.take_along_axis(keys, cities, axis=1)
-        is_tied = ordered[:, 1:] == ordered[:, :-1]
-    found = np.empty(keys.shape, np.int64)
-    found[:] = np.arange(1, city_count + 1)
-    rows, columns = np.divmod(np.flatnonzero(is_tied), max(city_count - 1, 1))
-    if len(rows):
-        # Places that are tied with the one before them, counted over all worlds: a run of them takes the rank of the
-        # place before its first. No run crosses worlds, because the first place of a world is tied with none.
-        tied = rows * city_count + columns + 1
-        before = np.where(np.diff(tied, prepend=-1) > 1, tied - 1, 0)
-        found.ravel()[tied] = np.maximum.accumulate(before) % city_count + 1
+    # Over all worlds in one row, which is faster; the first place of a world is tied with none.
+    ordered = ordered.ravel()
+    is_tied = ordered[1:] == ordered[:-1]
+    is_tied[city_count - 1 :: city_count] = False
+    tied = np.flatnonzero(is_tied)
+    if len(tied):
+        # A run of places that are tied with the one before them takes the rank of the place before its first.
+        begins = np.empty(len(tied), bool)
+        begins[0] = True
+        np.greater(tied[1:] - tied[:-1], 1, out=begins[1:])
+        first = np.maximum.accumulate(np.where(begins, tied, 0))
+        found.ravel()[tied + 1] -= tied + 1 - first
     if missing is not None:
         present = city_count - missing.sum(axis=1)
         found[np.arange(city_count) >= present[:, None]] = 0
@@ -81,13 +90,13 @@ def places(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _packed_places(keys: np.ndarray, missing: np.ndarray | None, bits: int) -> tuple[np.ndarray, np.ndarray]:
-    """The cities by place, and whether each place but the first is tied with the one before it."""
+    """The cities by place, and what tells their keys apart there."""
     packed = keys * -(2.0**bits)
     if missing is not None:
         packed[missing] = 2.0**_EXACT_BITS - 2.0**bits
-    packed += np.arange(keys.shape[1])
+    packed += np.arange(float(keys.shape[1]))
     packed.sort(axis=1)
     whole = packed.astype(np.int64)
     cities = whole & ((1 << bits) - 1)
     whole >>= bits
-    return cities, whole[:, 1:] == whole[:, :-1]
+    return cities, whole

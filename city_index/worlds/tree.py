@@ -47,7 +47,7 @@ class Tree:
         codes: of the nodes, in canonical order; the first is the root's.
         parents: the number of each node's parent; -1 of the root.
         levels: 0 to 3.
-        weights: relative among siblings; not below 0.
+        weights: shares of the parent, which add up to 1, or are 0 where no sibling has a weight.
         aggregations: how the children of an inner node become its score; -1 of leaves.
         missing_policies: what a missing child does; -1 of leaves.
         min_coverages: the least share, by count, of children present; 0 where there is none.
@@ -99,6 +99,11 @@ class Tree:
             if bool(below) == (int(row["level"]) == LEAF_LEVEL):
                 raise ValueError(f"{row['indicator_code']}: leaves stand at level {LEAF_LEVEL}, and only leaves")
 
+        weights = np.array([float(row["weight"]) for row in given])
+        for below in filter(None, children):
+            siblings = weights[below] / (weights[below].max() or 1.0)  # their sum is finite, however large they are
+            weights[below] = siblings / (siblings.sum() or 1.0)
+
         def choices(name: str, known: Sequence[str]) -> np.ndarray:
             return np.array(
                 [
@@ -112,7 +117,7 @@ class Tree:
             codes=codes,
             parents=np.array(parents, np.int64),
             levels=np.array([int(row["level"]) for row in given], np.int64),
-            weights=np.array([float(row["weight"]) for row in given]),
+            weights=weights,
             aggregations=choices("aggregation", AGGREGATIONS),
             missing_policies=choices("missing_policy", MISSING_POLICIES),
             min_coverages=np.array([float(row.get("min_coverage") or 0) for row in given]),
@@ -245,9 +250,9 @@ def score(
     columns = {leaf: column for column, leaf in enumerate(tree.leaves)}
     found: dict[int, _Column] = {}
     for node in reversed(tree.inner):
-        children = tree.children[node]
+        children = list(tree.children[node])
         are_leaves = children[0] in columns
-        siblings = _Siblings.of(weights[:, children], None if gone is None else gone[:, children])
+        siblings = _Siblings.of(weights.T[children], None if gone is None else gone.T[children])
         parent = _Column(np.empty((world_count, city_count)), True)
         for rows, aggregation, policy, normalisation in _alike(
             world_count,
@@ -310,8 +315,8 @@ class _Siblings:
     """The children of one node by world.
 
     Attributes:
-        shares: their weights (worlds x children); they add up to 1, or to 0 where no child has a weight.
-        are_there: worlds x children, which are part of the tree; None where all are.
+        shares: their weights (children x worlds); they add up to 1, or to 0 where no child has a weight.
+        are_there: children x worlds, which are part of the tree; None where all are.
     """
 
     shares: np.ndarray
@@ -324,19 +329,20 @@ class _Siblings:
         return cls(shares_of(np.where(gone, 0.0, weights)), ~gone)
 
     def part(self, rows: Any) -> _Siblings:
-        return _Siblings(self.shares[rows], None if self.are_there is None else self.are_there[rows])
+        return _Siblings(self.shares[:, rows], None if self.are_there is None else self.are_there[:, rows])
 
     def share(self, child: int) -> np.ndarray:
         """The share of one child: worlds x 1."""
-        return self.shares[:, child, None]
+        return self.shares[child, :, None]
 
 
 def shares_of(weights: np.ndarray) -> np.ndarray:
-    """Weights of siblings (worlds x children) as shares of their sum; 0 where none is above 0."""
-    largest = weights.max(axis=1, keepdims=True)
-    scaled = weights / np.where(largest > 0, largest, 1.0)  # their sum is finite, however large they are
-    total = _sum(scaled[:, [child]] for child in range(weights.shape[1]))
-    return scaled / np.where(total > 0, total, 1.0)
+    """Weights of siblings (children x worlds) as shares of their sum, which is finite; 0 where none is above 0."""
+    total = weights[0].copy()
+    for weight in weights[1:]:
+        total += weight
+    total[total <= 0] = 1.0
+    return weights / total
 
 
 def _sum(terms: Iterable[np.ndarray]) -> np.ndarray:
@@ -348,13 +354,21 @@ def _sum(terms: Iterable[np.ndarray]) -> np.ndarray:
     return total
 
 
+def _paired_sum(terms: np.ndarray) -> np.ndarray:
+    """The sum over the first axis: of halves, of quarters and so on, which rounds the least."""
+    while len(terms) > 1:
+        half = len(terms) // 2
+        terms = np.concatenate([terms[:half] + terms[half : 2 * half], terms[2 * half :]])
+    return terms[0]
+
+
 def _mean(
     siblings: _Siblings, below: list[_Column], aggregation: int, policy: int, min_coverage: float, zero: float
 ) -> _Column:
     """The scores of a parent in worlds that choose alike, from those of its children."""
     places = range(len(below))
     values = [column.values for column in below]
-    is_undefined = siblings.shares.max(axis=1, keepdims=True) <= 0
+    is_undefined = siblings.shares.max(axis=0)[:, None] <= 0
     used = is_partial = None
     if not all(column.is_complete for column in below):
         missing = [np.isnan(column.values) for column in below]
@@ -412,8 +426,8 @@ def _is_too_empty(
         child_count: Any = len(missing)
         missing_count = _sum(gap.astype(np.int64) for gap in missing)
     else:
-        child_count = np.maximum(are_there.sum(axis=1, keepdims=True), 1)
-        missing_count = _sum((gap & are_there[:, child, None]).astype(np.int64) for child, gap in enumerate(missing))
+        child_count = np.maximum(are_there.sum(axis=0)[:, None], 1)
+        missing_count = _sum((gap & are_there[child, :, None]).astype(np.int64) for child, gap in enumerate(missing))
     if policy == FAIL:
         return missing_count > 0
     return np.round((child_count - missing_count) / child_count, DECIMALS) < round(min_coverage, DECIMALS)
@@ -443,7 +457,7 @@ def effective_weights(tree: Tree, weights: np.ndarray) -> dict[int, np.ndarray]:
     shares = np.ones((len(tree), len(weights)))
     for node in tree.inner:
         children = list(tree.children[node])
-        shares[children] = shares_of(weights[:, children]).T
+        shares[children] = shares_of(weights.T[children])
     found = {}
     for node in tree.ranked:
         leaves = [number for number in tree.below(node) if tree.levels[number] == LEAF_LEVEL]
@@ -455,11 +469,17 @@ def effective_weights(tree: Tree, weights: np.ndarray) -> dict[int, np.ndarray]:
     return found
 
 
-def effective_keys(leaf_scores: np.ndarray, effective: np.ndarray) -> np.ndarray:
-    """Comparable scores by one matrix product over effective weights.
+# The most multiplications of one matrix product. Linear algebra spreads larger ones over threads, and waking these can
+# take longer than the product does, above all where others use the processor too.
+_PRODUCT_SIZE = 2**18
+_PRODUCT_WORLDS = 32
 
-    A matrix product adds up in an order of its own, which may change with its size and with the number of threads. A
-    score so close to the middle between two keys that the order could decide is added up again, leaf by leaf.
+
+def effective_keys(leaf_scores: np.ndarray, effective: np.ndarray) -> np.ndarray:
+    """Comparable scores by matrix products over effective weights.
+
+    A matrix product adds up in an order of its own, which may change with its size and with the processor. A score so
+    close to the middle between two keys that the order could decide is added up again in a fixed one.
 
     Args:
         leaf_scores: leaves x cities, none missing.
@@ -468,17 +488,34 @@ def effective_keys(leaf_scores: np.ndarray, effective: np.ndarray) -> np.ndarray
     Returns:
         worlds x cities, as of ``ranking.comparable``.
     """
-    scores = effective.T @ leaf_scores
-    scores *= UNITS
+    leaf_scores = leaf_scores * UNITS
+    scores = _product(effective, leaf_scores)
     keys = np.rint(scores)
-    # A sum of n products, in any order, is off by at most n roundings of the largest score, each half an eps, as the
-    # shares add up to 1 (Higham, Accuracy and Stability of Numerical Algorithms, 2nd edition, section 3.1). So two sums
-    # differ by n eps at most, and scaling them adds one.
-    slack = (len(leaf_scores) + 4) * np.finfo(float).eps * np.abs(leaf_scores).max() * UNITS
+    # As the shares add up to 1, a sum of n products is off by at most n roundings of the largest score, each half an
+    # eps, in any order, and by 1 + log2(n) of them if it is made of halves (Higham, Accuracy and Stability of Numerical
+    # Algorithms, 2nd edition, sections 3.1 and 4.2).
+    roundings = len(leaf_scores) + 1 + math.ceil(math.log2(len(leaf_scores))) + 2
+    slack = roundings / 2 * np.finfo(float).eps * np.abs(leaf_scores).max()
     scores -= keys
     np.abs(scores, out=scores)
-    worlds, cities = np.divmod(np.flatnonzero(scores > 0.5 - slack), scores.shape[1])
-    if len(worlds):
-        again = _sum(effective[leaf, worlds] * leaf_scores[leaf, cities] for leaf in range(len(leaf_scores)))
-        keys[worlds, cities] = np.rint(again * UNITS)
+    doubtful = np.flatnonzero(scores > 0.5 - slack)
+    if len(doubtful):
+        worlds, cities = np.divmod(doubtful, scores.shape[1])
+        keys.ravel()[doubtful] = np.rint(_paired_sum(effective[:, worlds] * leaf_scores[:, cities]))
     return keys
+
+
+def _product(effective: np.ndarray, leaf_scores: np.ndarray) -> np.ndarray:
+    """The scores (worlds x cities), by many small matrix products."""
+    leaf_count, world_count = effective.shape
+    city_count = leaf_scores.shape[1]
+    found = np.empty((world_count, city_count))
+    columns = max(_PRODUCT_SIZE // (_PRODUCT_WORLDS * leaf_count), 1)
+    even = world_count - world_count % _PRODUCT_WORLDS
+    stack = effective[:, :even].reshape(leaf_count, -1, _PRODUCT_WORLDS).transpose(1, 2, 0)
+    stacked = found[:even].reshape(-1, _PRODUCT_WORLDS, city_count)
+    for first in range(0, city_count, columns):
+        block = slice(first, first + columns)
+        np.matmul(stack, leaf_scores[:, block], out=stacked[:, :, block])
+        np.matmul(effective[:, even:].T, leaf_scores[:, block], out=found[even:, block])
+    return found

@@ -28,6 +28,14 @@ from city_index.worlds.draws import (
     published_ranks,
     rank_summary,
 )
+from city_index.worlds.sensitivity import (
+    IndexModel,
+    Sensitivity,
+    converged_indices,
+    indices,
+    mean_rank_shift,
+    saltelli_design,
+)
 from city_index.worlds.tree import AGGREGATIONS as AGGREGATION_CODES
 from city_index.worlds.tree import MISSING_POLICIES, Scores, Tree, effective_keys, ranks, score
 
@@ -148,11 +156,10 @@ def test_ranks_of_the_report_are_those_of_a_plain_loop(report, report_scores: Pl
     nodes = [tree.codes[node] for node in tree.ranked]
     assert len(nodes) == 5
     found = worlds.scores(tree, leaf_scores)
-    by_products = {
-        tree.codes[node]: draws.places(keys)
-        for _start, batch in draws._keys(tree, leaf_scores, worlds, 10**7)
-        for node, keys in batch
-    }
+    by_products: dict[str, list[list[int]]] = defaultdict(list)
+    for _start, batch in draws.keys_in_batches(tree, leaf_scores, worlds, 2**12):
+        for node, keys in batch:
+            by_products[tree.codes[node]] += ranking.ranks_of_keys(keys).tolist()
     for world in range(DRAWS):
         changed = plain_world(framework, worlds, tree, world)
         plain = plain_scores(changed, report_scores)
@@ -167,8 +174,7 @@ def test_ranks_of_the_report_are_those_of_a_plain_loop(report, report_scores: Pl
         for code in nodes:
             want = plain_ranks(plain, code)
             assert ranks(found[code][[world]])[0].tolist() == want, (world, code)
-            places, by_place = by_products[code]
-            assert [want[city] for city in places[world]] == by_place[world].tolist(), (world, code)
+            assert by_products[code][world] == want, (world, code)
 
 
 @pytest.fixture(scope="module")
@@ -378,12 +384,11 @@ def test_a_matrix_product_is_settled_where_its_last_bits_would_decide() -> None:
     leaf_scores = generator.random((30, 200)) * 2e4
     effective = generator.random((30, 100))
     effective /= effective.sum(axis=0)
-    total = np.zeros((100, 200))
-    for leaf in range(30):
-        total += effective[leaf][:, None] * leaf_scores[leaf]
-    want = ranking.comparable(total)
-    assert (effective_keys(leaf_scores, effective) == want).all()
-    assert (ranking.comparable(effective[::-1].T @ leaf_scores[::-1]) != want).any()
+    keys = effective_keys(leaf_scores, effective)
+    assert (ranking.comparable(effective.T @ leaf_scores) != keys).any()
+    for worlds, cities in ((slice(7, 8), slice(None)), (slice(3, 90), slice(41, 42)), (slice(None), slice(60, 199))):
+        alone = effective_keys(np.ascontiguousarray(leaf_scores[:, cities]), effective[:, worlds].copy())
+        assert (alone == keys[worlds, cities]).all()
 
 
 # What is known of the worlds
@@ -445,7 +450,7 @@ def test_a_dominated_city_never_overtakes(report, report_scores: PlainScores) ->
     for worlds in (drawn(tree, 500, 2), leave_one_out(tree)):
         for found in worlds.scores(tree, leaf_scores).values():
             assert (found[:, :40] >= found[:, 40:])[~np.isnan(found[:, :40])].all()
-        for _start, batch in draws._keys(tree, leaf_scores, worlds, 2**18):
+        for _start, batch in draws.keys_in_batches(tree, leaf_scores, worlds):
             assert all((keys[:, :40] >= keys[:, 40:])[~np.isnan(keys[:, :40])].all() for _node, keys in batch)
 
 
@@ -555,6 +560,133 @@ def test_results_depend_on_the_seed_and_on_no_batch(monkeypatch: pytest.MonkeyPa
         assert_same(have, expected)
     for have, expected in zip(summaries(2, 2**21)[:2], want[:2], strict=True):
         assert (have[ROOT].share_above_next != expected[ROOT].share_above_next).any()
+
+
+# Sensitivity
+
+
+def ishigami(points: np.ndarray) -> np.ndarray:
+    """Ishigami and Homma (1990), with a = 7 and b = 0.1, on -pi..pi."""
+    x = np.pi * (2 * points - 1)
+    return np.sin(x[:, 0]) + 7 * np.sin(x[:, 1]) ** 2 + 0.1 * x[:, 2] ** 4 * np.sin(x[:, 0])
+
+
+def ishigami_indices() -> tuple[np.ndarray, np.ndarray]:
+    alone = np.array([(1 + 0.1 * np.pi**4 / 5) ** 2 / 2, 7**2 / 8, 0.0])
+    together = 0.1**2 * np.pi**8 * (1 / 18 - 1 / 50)
+    variance = alone.sum() + together
+    return alone / variance, (alone + np.array([together, 0, together])) / variance
+
+
+def assert_inside(found: Sensitivity, first_order: np.ndarray, total_effect: np.ndarray) -> None:
+    assert ((found.first_order_low <= first_order) & (first_order <= found.first_order_high)).all()
+    assert ((found.total_effect_low <= total_effect) & (total_effect <= found.total_effect_high)).all()
+    assert found.first_order == pytest.approx(first_order, abs=0.02)
+    assert found.total_effect == pytest.approx(total_effect, abs=0.02)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_known_indices_lie_inside_the_intervals(seed: int) -> None:
+    found = converged_indices(ishigami, ["x1", "x2", "x3"], seed, most=2**14)
+    assert found.is_converged and found.half_width <= 0.05
+    assert found.evaluation_count == 5 * found.base_count
+    assert_inside(found, *ishigami_indices())
+    slopes = np.array([1.0, 2.0, 3.0, 0.0])
+    shares = slopes**2 / (slopes**2).sum()
+    found = converged_indices(lambda points: 5 + points @ slopes, list("abcd"), seed, 0.03, most=2**14)
+    assert found.is_converged
+    assert_inside(found, shares, shares)
+    assert found.variance == pytest.approx((slopes**2).sum() / 12, rel=0.01)
+    assert found.mean == pytest.approx(8, rel=0.01)
+
+
+def test_rows_are_added_until_the_intervals_are_narrow() -> None:
+    seen: list[int] = []
+
+    def model(points: np.ndarray) -> np.ndarray:
+        seen.append(len(points))
+        return ishigami(points)
+
+    found = converged_indices(model, ["x1", "x2", "x3"], 1, 0.0, least=64, most=300)
+    assert not found.is_converged and found.base_count == 256
+    assert seen == [5 * 64, 5 * 64, 5 * 128]
+    design = saltelli_design(3, 256, 1)
+    y_a, y_b = ishigami(design.a), ishigami(design.b)
+    y_ab = np.array([ishigami(points) for points in design.ab])
+    first, total = indices(y_a, y_b, y_ab)
+    assert np.array_equal(first, found.first_order) and np.array_equal(total, found.total_effect)
+    centre = np.concatenate([y_a, y_b]).mean()
+    variance = np.concatenate([y_a, y_b]).var()
+    for factor in range(3):
+        assert first[factor] == pytest.approx(np.mean((y_b - centre) * (y_ab[factor] - y_a)) / variance)
+        assert total[factor] == pytest.approx(np.mean((y_a - y_ab[factor]) ** 2) / (2 * variance))
+    assert np.array_equal(saltelli_design(3, 64, 1).ab, design.part(slice(64)).ab)
+    assert (saltelli_design(3, 64, 2).a != design.a[:64]).any()
+    with pytest.raises(ValueError, match="power of two"):
+        saltelli_design(3, 100, 1)
+
+
+def test_what_does_not_vary_has_no_sensitivity() -> None:
+    found = converged_indices(lambda points: np.full(len(points), 0.1), ["a", "b"], 1)
+    assert found.base_count == 512 and found.is_converged and found.variance < 1e-30
+    for name in ("first_order", "first_order_low", "first_order_high", "total_effect", "total_effect_high"):
+        assert (getattr(found, name) == 0).all()
+    assert converged_indices(lambda points: np.zeros(len(points)), [], 1).is_converged
+
+
+def index_model(seed: int = 1, gap_share: float = 0.1, normalisations: int = 2, **options) -> IndexModel:
+    tree = made_tree((3, 2), (4,), (1,))
+    generator = np.random.default_rng(12)
+    values = np.where(generator.random((31, 10)) < gap_share, np.nan, generator.random((31, 10)) * 100)
+    leaf_scores = leaf_scores_of(tree, values)
+    published = published_ranks(tree, leaf_scores)[ROOT]
+    others = [Scores(leaf_scores.cities, 100 * (leaf_scores.values / 100) ** 3)] * (normalisations - 1)
+    return IndexModel(tree, leaf_scores.beside(*others).lifted(), published, seed, **options)
+
+
+def test_identical_alternatives_give_no_sensitivity() -> None:
+    model = index_model(low=1.0, high=1.0, normalisations=1, gap_share=0.0, has_aggregation=False)
+    assert model.factors == () and len(model.left_out) == 6
+    assert (model(np.empty((5, 0))) == 0).all()
+    one = index_model(low=1.0, high=1.0, gap_share=0.0, has_aggregation=False)
+    assert one.factors == ("normalisation",)
+    found = converged_indices(one, one.factors, 1)
+    assert found.first_order == pytest.approx(1, abs=0.01) and found.total_effect == pytest.approx(1, abs=0.01)
+    same = index_model(low=1.0, high=1.0, gap_share=0.0, has_aggregation=False)
+    same.leaf_scores = Scores(same.leaf_scores.cities, same.leaf_scores.values[[0, 0]], 1.0)
+    found = converged_indices(same, same.factors, 1)
+    assert (found.first_order == 0).all() and (found.total_effect == 0).all() and found.variance == 0
+
+
+def test_each_factor_of_an_index_changes_what_it_says() -> None:
+    model = index_model()
+    assert model.factors == ("weights:p0", "weights:p1", "weights:p2", "normalisation", "aggregation", "missing_policy")
+    low, high = model.worlds(np.zeros((1, 6))), model.worlds(np.ones((1, 6)))
+    codes, inner = model.tree.codes, list(model.tree.inner)
+    assert (low.aggregations[:, inner] == 0).all() and (high.aggregations[:, inner] == 1).all()
+    assert (low.missing_policies[:, inner] == 0).all() and (high.missing_policies[:, inner] == 1).all()
+    assert low.normalisations == [0] and high.normalisations == [1]
+    points = np.zeros((2, 6))
+    points[1, 0] = 0.999
+    first, second = model.worlds(points).weights
+    changed = {code for code, is_other in zip(codes, first != second, strict=True) if is_other}
+    assert changed == {"p0", "p1", "p2", *(code for code in codes if code.startswith("p0s"))}
+    found = converged_indices(model, model.factors, 3, least=256, most=1024)
+    assert (found.total_effect > 0).all()
+    smaller = index_model(batch_cells=100)
+    assert_sensitivities_same(converged_indices(smaller, smaller.factors, 3, least=256, most=1024), found)
+    other = index_model(seed=2)
+    assert (other.multipliers != model.multipliers).all()
+
+
+def assert_sensitivities_same(have: Sensitivity, want: Sensitivity) -> None:
+    for name, found in vars(want).items():
+        assert np.array_equal(getattr(have, name), found), name
+
+
+def test_the_mean_rank_shift_is_over_cities_that_both_rank() -> None:
+    shifts = mean_rank_shift(np.array([[1, 2, 0, 3], [3, 0, 2, 1], [0, 0, 4, 0]]), np.array([2, 1, 0, 3]))
+    assert shifts.tolist() == [2 / 3, 1.5, 0.0]
 
 
 # Properties
