@@ -4,6 +4,6 @@ What belongs here: numbers only, in numpy, for thousands of worlds at once. What
 what a release publishes, printing. Everything is reproduced to the last bit by its seed, whatever the batches and
 however many threads the linear algebra takes.
 
-``tree``: an index and its scores. ``ranking``: ranks of many worlds. ``draws``: worlds, and what ranks come to in them.
-``sensitivity``: which choice moves the ranks.
+``tree``: an index and its scores. ``ranking``: who stands where. ``draws``: worlds, and how sure ranks are in them.
+``gathering``: what ranks come to. ``sensitivity``: which choice moves the ranks. ``batches``: how many worlds at once.
 """

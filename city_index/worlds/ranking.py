@@ -39,8 +39,20 @@ def ranks_of_keys(keys: np.ndarray) -> np.ndarray:
     """The same from scores that are comparable already."""
     cities, ranks_by_place = places(keys)
     found = np.empty_like(ranks_by_place)
-    np.put_along_axis(found, cities, ranks_by_place, axis=1)
+    put(found, cities, ranks_by_place)
     return found
+
+
+def put(target: np.ndarray, cities: np.ndarray, ranks_by_place: np.ndarray) -> None:
+    """Put ranks by place to their cities; the cities are used up.
+
+    Args:
+        target: worlds x cities, in one piece.
+        cities: as of ``places``.
+        ranks_by_place: as of ``places``.
+    """
+    cities += np.arange(len(target))[:, None] * target.shape[1]
+    target.reshape(-1)[cities.reshape(-1)] = ranks_by_place.reshape(-1).astype(target.dtype, copy=False)
 
 
 def places(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

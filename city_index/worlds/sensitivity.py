@@ -17,9 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import qmc
 
-from city_index.worlds.draws import BATCH_CELLS, Worlds, keys_in_batches
+from city_index.worlds.batches import BATCH_CELLS, Keys
 from city_index.worlds.ranking import ranks_of_keys
-from city_index.worlds.tree import ARITHMETIC, GEOMETRIC, HARMONIC, RENORMALISE, ZERO, Scores, Tree, shares_of
+from city_index.worlds.tree import ARITHMETIC, GEOMETRIC, HARMONIC, RENORMALISE, ZERO, Scores, Tree, Worlds, shares_of
 
 RESAMPLES = 500
 _INTERVAL = (2.5, 97.5)
@@ -331,11 +331,10 @@ class IndexModel:
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
         """The mean rank shift at each point."""
-        shifts = [
-            mean_rank_shift(ranks_of_keys(keys), self.published)
-            for _start, batch in keys_in_batches(
-                self.tree, self.leaf_scores, self.worlds(points), self.batch_cells, nodes=(0,)
-            )
-            for _node, keys in batch
-        ]
-        return np.concatenate([np.empty(0), *shifts])
+        keys = Keys(self.tree, self.leaf_scores, self.worlds(points), nodes=(0,))
+
+        def shifts(rows: slice) -> np.ndarray:
+            ((_root, found),) = keys.of(rows)
+            return mean_rank_shift(ranks_of_keys(found), self.published)
+
+        return np.concatenate([np.empty(0), *keys.over_batches(shifts, self.batch_cells)])

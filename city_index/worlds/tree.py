@@ -17,14 +17,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
 
 from city_index.worlds.ranking import DECIMALS, UNITS, ranks
 
-__all__ = ["AGGREGATIONS", "MISSING_POLICIES", "Scores", "Tree", "effective_keys", "ranks", "score"]
+__all__ = ["AGGREGATIONS", "MISSING_POLICIES", "Scores", "Tree", "Worlds", "effective_keys", "ranks", "score"]
 
 AGGREGATIONS = ("arithmetic", "geometric", "harmonic")
 MISSING_POLICIES = ("renormalise", "zero", "fail")
@@ -142,6 +142,10 @@ class Tree:
         """The numbers of the nodes whose ranks are asked for: the root and the primaries."""
         return tuple(int(number) for number in np.flatnonzero(self.levels <= 1))
 
+    def leaves_below(self, node: int) -> list[int]:
+        """The numbers of the leaves below a node, in canonical order."""
+        return [number for number in self.below(node) if not self.children[number]]
+
     def below(self, node: int) -> tuple[int, ...]:
         """The numbers of all nodes below a node, in canonical order."""
         found: list[int] = []
@@ -215,6 +219,37 @@ class Scores:
             raise ValueError("a scale has its upper end above its lower one")
         values = LIFTED_LOW + (LIFTED_HIGH - LIFTED_LOW) * ((self.values - low) / width)
         return Scores(self.cities, values, zero=LIFTED_LOW)
+
+
+@dataclass(frozen=True)
+class Worlds:
+    """How an index is made in each of many worlds.
+
+    Attributes:
+        weights: worlds x nodes, relative among siblings.
+        aggregations: worlds x nodes; None where the tree's own hold.
+        missing_policies: worlds x nodes; None where the tree's own hold.
+        normalisations: the number of each world's normalisation; None where there is one.
+        gone: worlds x nodes, which are left out; None where none is.
+    """
+
+    weights: np.ndarray
+    aggregations: np.ndarray | None = None
+    missing_policies: np.ndarray | None = None
+    normalisations: np.ndarray | None = None
+    gone: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.weights)
+
+    def part(self, rows: slice) -> Worlds:
+        """Some of the worlds."""
+        arrays = {each.name: getattr(self, each.name) for each in fields(self)}
+        return Worlds(**{name: None if array is None else array[rows] for name, array in arrays.items()})
+
+    def scores(self, tree: Tree, leaf_scores: Scores) -> dict[str, np.ndarray]:
+        """The scores of every inner node (worlds x cities) by its code."""
+        return score(tree, leaf_scores, **{each.name: getattr(self, each.name) for each in fields(self)})
 
 
 def score(
@@ -444,23 +479,24 @@ def is_effective(tree: Tree, leaf_scores: Scores, weights: np.ndarray) -> bool:
     )
 
 
-def effective_weights(tree: Tree, weights: np.ndarray) -> dict[int, np.ndarray]:
-    """What each leaf weighs in the root and in its primary, where nothing is missing.
+def effective_weights(tree: Tree, weights: np.ndarray, nodes: Iterable[int]) -> dict[int, np.ndarray]:
+    """What each leaf weighs in some nodes, where nothing is missing.
 
     Args:
         tree: the index.
         weights: worlds x nodes, relative among siblings, all above 0.
+        nodes: their numbers.
 
     Returns:
-        for each ranked node its leaves' shares (leaves below it x worlds), which add up to 1.
+        for each node the shares of the leaves below it (leaves x worlds), which add up to 1.
     """
     shares = np.ones((len(tree), len(weights)))
     for node in tree.inner:
         children = list(tree.children[node])
         shares[children] = shares_of(weights.T[children])
     found = {}
-    for node in tree.ranked:
-        leaves = [number for number in tree.below(node) if tree.levels[number] == LEAF_LEVEL]
+    for node in nodes:
+        leaves = tree.leaves_below(node)
         products, ancestors = shares[leaves], tree.parents[leaves]
         for _level in range(tree.levels[node] + 1, LEAF_LEVEL):
             products *= shares[ancestors]

@@ -16,10 +16,9 @@ from recomputation import Result, Surroundings, recompute
 from recomputed_trees import Tree as PlainTree
 
 from city_index.settings import PROJECT_DIRECTORY
-from city_index.worlds import draws, ranking
+from city_index.worlds import gathering, ranking
+from city_index.worlds.batches import Keys
 from city_index.worlds.draws import (
-    RankSummary,
-    Worlds,
     draw_methods,
     draw_weights,
     leave_one_out,
@@ -28,6 +27,7 @@ from city_index.worlds.draws import (
     published_ranks,
     rank_summary,
 )
+from city_index.worlds.gathering import RankSummary
 from city_index.worlds.sensitivity import (
     IndexModel,
     Sensitivity,
@@ -37,7 +37,7 @@ from city_index.worlds.sensitivity import (
     saltelli_design,
 )
 from city_index.worlds.tree import AGGREGATIONS as AGGREGATION_CODES
-from city_index.worlds.tree import MISSING_POLICIES, Scores, Tree, effective_keys, ranks, score
+from city_index.worlds.tree import MISSING_POLICIES, Scores, Tree, Worlds, effective_keys, ranks, score
 
 FEW = settings(max_examples=40, deadline=None, derandomize=True)
 DRAWS = 200
@@ -156,10 +156,9 @@ def test_ranks_of_the_report_are_those_of_a_plain_loop(report, report_scores: Pl
     nodes = [tree.codes[node] for node in tree.ranked]
     assert len(nodes) == 5
     found = worlds.scores(tree, leaf_scores)
-    by_products: dict[str, list[list[int]]] = defaultdict(list)
-    for _start, batch in draws.keys_in_batches(tree, leaf_scores, worlds, 2**12):
-        for node, keys in batch:
-            by_products[tree.codes[node]] += ranking.ranks_of_keys(keys).tolist()
+    keys = Keys(tree, leaf_scores, worlds)
+    assert keys.by_products
+    by_products = {tree.codes[node]: ranking.ranks_of_keys(each).tolist() for node, each in keys.of(slice(None))}
     for world in range(DRAWS):
         changed = plain_world(framework, worlds, tree, world)
         plain = plain_scores(changed, report_scores)
@@ -450,8 +449,8 @@ def test_a_dominated_city_never_overtakes(report, report_scores: PlainScores) ->
     for worlds in (drawn(tree, 500, 2), leave_one_out(tree)):
         for found in worlds.scores(tree, leaf_scores).values():
             assert (found[:, :40] >= found[:, 40:])[~np.isnan(found[:, :40])].all()
-        for _start, batch in draws.keys_in_batches(tree, leaf_scores, worlds):
-            assert all((keys[:, :40] >= keys[:, 40:])[~np.isnan(keys[:, :40])].all() for _node, keys in batch)
+        for _node, keys in Keys(tree, leaf_scores, worlds).of(slice(None)):
+            assert (keys[:, :40] >= keys[:, 40:])[~np.isnan(keys[:, :40])].all()
 
 
 def test_tied_cities_have_the_same_intervals() -> None:
@@ -544,19 +543,19 @@ def test_results_depend_on_the_seed_and_on_no_batch(monkeypatch: pytest.MonkeyPa
     published = published_ranks(tree, leaf_scores)
     tiers = (np.where(published[ROOT] <= 12, 1, 13), np.where(published[ROOT] <= 12, 12, 37))
 
-    def summaries(seed: int, batch_cells: int) -> list[dict[str, RankSummary]]:
+    def summaries(seed: int, batch_cells: int, threads: int = 1) -> list[dict[str, RankSummary]]:
         return [
-            rank_summary(tree, scores, worlds, published, tiers, batch_cells=batch_cells)
+            rank_summary(tree, scores, worlds, published, tiers, batch_cells=batch_cells, threads=threads)
             for worlds, scores in scenarios(tree, leaf_scores, seed, 501)
         ]
 
     want = summaries(1, 2**21)
-    for batch_cells in (1, 37 * 8, 37 * 111):
-        for have, expected in zip(summaries(1, batch_cells), want, strict=True):
+    for batch_cells, threads in ((1, 1), (37 * 8, 3), (37 * 111, 2)):
+        for have, expected in zip(summaries(1, batch_cells, threads), want, strict=True):
             assert_same(have, expected)
-    monkeypatch.setattr(draws, "_MOST_COUNTED_CITIES", 0)
-    monkeypatch.setattr(draws, "_BLOCK_CELLS", 38 * 5)
-    for have, expected in zip(summaries(1, 37 * 111), want, strict=True):
+    monkeypatch.setattr(gathering, "MOST_COUNTED_CITIES", 0)
+    monkeypatch.setattr(gathering, "BLOCK_CELLS", 501 * 5)
+    for have, expected in zip(summaries(1, 37 * 111, 2), want, strict=True):
         assert_same(have, expected)
     for have, expected in zip(summaries(2, 2**21)[:2], want[:2], strict=True):
         assert (have[ROOT].share_above_next != expected[ROOT].share_above_next).any()
@@ -673,7 +672,7 @@ def test_each_factor_of_an_index_changes_what_it_says() -> None:
     assert changed == {"p0", "p1", "p2", *(code for code in codes if code.startswith("p0s"))}
     found = converged_indices(model, model.factors, 3, least=256, most=1024)
     assert (found.total_effect > 0).all()
-    smaller = index_model(batch_cells=100)
+    smaller = index_model(batch_cells=31 * 37)
     assert_sensitivities_same(converged_indices(smaller, smaller.factors, 3, least=256, most=1024), found)
     other = index_model(seed=2)
     assert (other.multipliers != model.multipliers).all()
@@ -729,7 +728,7 @@ def test_summaries_are_in_order(seed: int, city_count: int, gap_share: float, wo
 def test_percentiles_are_nearest_ranks(found: list[int]) -> None:
     counts = np.bincount(found, minlength=7)[None]
     present = sorted(rank for rank in found if rank)
-    have = draws._of_counts(counts, None)
+    have = gathering.of_counts(counts, None)
     for name, share in (("rank_p05", 5), ("rank_p50", 50), ("rank_p95", 95)):
         if present:
             assert have[name] == [present[-(-share * len(present) // 100) - 1]]
