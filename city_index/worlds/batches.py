@@ -13,11 +13,11 @@ from typing import TypeVar
 
 import numpy as np
 
-from city_index.worlds.ranking import comparable
+from city_index.worlds.ranking import Places, comparable, places
 from city_index.worlds.tree import Scores, Tree, Worlds, effective_keys, effective_weights, is_effective
 
 # A batch of worlds has about this many scores of a node, so that it stays in the processor's caches.
-BATCH_CELLS = 2**17
+BATCH_CELLS = 2**18
 
 # More threads than these wait for the interpreter.
 _MOST_THREADS = 4
@@ -25,21 +25,37 @@ _MOST_THREADS = 4
 Result = TypeVar("Result")
 
 
-class Keys:
-    """The comparable scores of an index in many worlds.
+class Columns:
+    """Which cities share a column of scores: those that have the same score in every world.
 
     Attributes:
-        nodes: the numbers of the nodes that are scored.
+        of_city: the number of each city's column.
+        sizes: how many cities share each; None where all stand for one.
+    """
+
+    def __init__(self, of_city: np.ndarray) -> None:
+        self.of_city = of_city
+        sizes = np.bincount(of_city)
+        self.sizes = sizes if len(sizes) < len(of_city) else None
+        self.count = len(sizes)
+
+
+class Ranked:
+    """The ranks of an index in many worlds.
+
+    Attributes:
+        nodes: the numbers of the nodes that are ranked.
+        columns: of each node, the columns of its scores.
     """
 
     def __init__(self, tree: Tree, leaf_scores: Scores, worlds: Worlds, nodes: Sequence[int] | None = None) -> None:
-        """The scores of some nodes.
+        """The ranks of some nodes.
 
         Args:
             tree: the index.
             leaf_scores: of its leaves.
             worlds: to be scored.
-            nodes: their numbers, among those that are ranked; all of these by default.
+            nodes: their numbers, among the root and the primaries; all of these by default.
         """
         self.tree = tree
         self.leaf_scores = leaf_scores
@@ -49,22 +65,33 @@ class Keys:
         self.by_products = (
             worlds.aggregations is None and worlds.gone is None and is_effective(tree, leaf_scores, worlds.weights)
         )
-        columns = {leaf: column for column, leaf in enumerate(tree.leaves)}
-        self.values = {
-            node: np.ascontiguousarray(leaf_scores.values[0][:, [columns[leaf] for leaf in tree.leaves_below(node)]].T)
-            for node in self.nodes
-        }
+        self.columns = {node: Columns(np.arange(len(leaf_scores.cities))) for node in self.nodes}
+        self.values: dict[int, np.ndarray] = {}
+        if self.by_products:
+            leaves = {leaf: number for number, leaf in enumerate(tree.leaves)}
+            for node in self.nodes:
+                below = leaf_scores.values[0][:, [leaves[leaf] for leaf in tree.leaves_below(node)]]
+                distinct, of_city = np.unique(below, axis=0, return_inverse=True)
+                self.values[node] = np.ascontiguousarray(distinct.T)
+                self.columns[node] = Columns(of_city.reshape(-1))
 
-    def of(self, rows: slice) -> Iterator[tuple[int, np.ndarray]]:
-        """Each node with its comparable scores in some worlds (worlds x cities)."""
+    def of(self, rows: slice) -> Iterator[tuple[int, np.ndarray, Places]]:
+        """Each node with its comparable scores in some worlds (worlds x columns), and who stands where."""
         if self.by_products:
             effective = effective_weights(self.tree, self.worlds.weights[rows], self.nodes)
             for node in self.nodes:
-                yield node, effective_keys(self.values[node], effective[node])
+                keys, unsettled = effective_keys(self.values[node], effective[node])
+                yield node, keys, places(keys, self.columns[node].sizes, unsettled)
         else:
             scores = self.worlds.part(rows).scores(self.tree, self.leaf_scores)
             for node in self.nodes:
-                yield node, comparable(scores[self.tree.codes[node]])
+                keys = comparable(scores[self.tree.codes[node]])
+                yield node, keys, places(keys)
+
+    def ranks(self, rows: slice) -> Iterator[tuple[int, np.ndarray]]:
+        """Each node with the ranks of all cities in some worlds (worlds x cities), 0 where a score is missing."""
+        for node, _keys, found in self.of(rows):
+            yield node, found.ranks_of_columns()[:, self.columns[node].of_city]
 
     def over_batches(
         self, work: Callable[[slice], Result], batch_cells: int = BATCH_CELLS, threads: int | None = None

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from city_index.worlds.batches import BATCH_CELLS, Keys
+from city_index.worlds.batches import BATCH_CELLS, Ranked
 from city_index.worlds.gathering import GatheredRanks, RankSummary
 from city_index.worlds.ranking import ranks
 from city_index.worlds.tree import ARITHMETIC, GEOMETRIC, Scores, Tree, Worlds, score, shares_of
@@ -147,18 +147,18 @@ def rank_summary(
         batch_cells: about how many scores of a node are made at a time; changes no result.
         threads: how many batches are worked on at a time; one for each processor by default. Changes no result either.
     """
+    ranked = Ranked(tree, leaf_scores, worlds)
     gathered = {}
     for node in tree.ranked:
         code = tree.codes[node]
         follows = next_cities(published[code]) if next_city is None else next_city[code]
-        gathered[node] = GatheredRanks(len(worlds), published[code], follows)
-    keys = Keys(tree, leaf_scores, worlds)
+        gathered[node] = GatheredRanks(len(worlds), published[code], follows, ranked.columns[node])
 
     def gather(rows: slice) -> None:
-        for node, found in keys.of(rows):
-            gathered[node].add(rows, found)
+        for node, keys, places in ranked.of(rows):
+            gathered[node].add(rows, keys, places)
 
-    for _done in keys.over_batches(gather, batch_cells, threads):
+    for _done in ranked.over_batches(gather, batch_cells, threads):
         pass
     return {tree.codes[node]: each.summary(tiers if node == 0 else None) for node, each in gathered.items()}
 

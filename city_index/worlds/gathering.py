@@ -12,11 +12,12 @@ from threading import Lock
 
 import numpy as np
 
-from city_index.worlds.ranking import places, put
+from city_index.worlds.batches import Columns
+from city_index.worlds.ranking import Places
 
 # With more cities than these, a table of how often each has each rank is not counted in every batch.
 MOST_COUNTED_CITIES = 500
-BLOCK_CELLS = 2**20
+BLOCK_CELLS = 2**19
 
 TOP = 10
 PERCENTILES = {"rank_p05": 5, "rank_p50": 50, "rank_p95": 95}
@@ -56,38 +57,39 @@ class GatheredRanks:
     which are counted at the end for a block of cities at a time.
     """
 
-    def __init__(self, world_count: int, published: np.ndarray, next_city: np.ndarray) -> None:
+    def __init__(self, world_count: int, published: np.ndarray, next_city: np.ndarray, columns: Columns) -> None:
         self.published = np.asarray(published)
         self.next_city = np.asarray(next_city)
+        self.columns = columns
         self.city_count = len(self.published)
+        # Pairs of columns: of a city and its next one, each pair once. Cities in one column are tied in every world.
         self.has_next = self.next_city >= 0
-        # A city without a next one is compared with itself, to no end.
-        self.lower = np.where(self.has_next, self.next_city, np.arange(self.city_count))
+        both = np.stack([columns.of_city, columns.of_city[self.next_city]], axis=1)
+        (self.upper, self.lower), self.pair_of_city = _distinct(both, self.has_next & (both[:, 0] != both[:, 1]))
         self.lock = Lock()
-        self.excess = np.zeros(self.city_count, np.int64)
-        self.pair_count = np.zeros(self.city_count, np.int64)
+        self.excess = np.zeros(len(self.upper), np.int64)
+        self.pair_count = np.zeros(len(self.upper), np.int64)
         self.counts = self.ranks = None
         if self.city_count <= MOST_COUNTED_CITIES:
-            self.counts = np.zeros((self.city_count + 1) * self.city_count, np.int64)
+            self.counts = np.zeros((self.city_count + 1) * columns.count, np.int64)
         else:
             smallest = np.int16 if self.city_count <= np.iinfo(np.int16).max else np.int32
-            self.ranks = np.empty((world_count, self.city_count), smallest)
+            self.ranks = np.empty((world_count, columns.count), smallest)
 
-    def add(self, rows: slice, keys: np.ndarray) -> None:
-        """Take in the comparable scores of some worlds (worlds x cities)."""
-        cities, ranks_by_place = places(keys)
-        lower = np.take(keys, self.lower, axis=1)
-        excess = _sum_of_worlds((keys > lower).view(np.int8) - (keys < lower).view(np.int8))
+    def add(self, rows: slice, keys: np.ndarray, places: Places) -> None:
+        """Take in some worlds: their comparable scores (worlds x columns), and who stands where."""
+        upper, lower = _columns_of(keys, self.upper), _columns_of(keys, self.lower)
+        excess = _sum_of_worlds((upper > lower).view(np.int8) - (upper < lower).view(np.int8))
         pair_count: np.ndarray | int = len(keys)
-        if np.isnan(keys.min(initial=0.0)):
-            pair_count = _sum_of_worlds((~np.isnan(keys) & ~np.isnan(lower)).view(np.int8))
+        if places.missing is not None:
+            pair_count = _sum_of_worlds((~np.isnan(upper) & ~np.isnan(lower)).view(np.int8))
         counts = None
         if self.counts is None:
-            put(self.ranks[rows], cities, ranks_by_place)
+            self.ranks[rows] = places.ranks_of_columns(self.ranks.dtype)
         else:
-            ranks_by_place *= self.city_count
-            ranks_by_place += cities
-            counts = np.bincount(ranks_by_place.ravel(), minlength=len(self.counts))
+            coded = places.ranks(unit=self.columns.count)
+            coded += places.columns
+            counts = np.bincount(coded.reshape(-1), minlength=len(self.counts))
         with self.lock:
             self.excess += excess
             self.pair_count += pair_count
@@ -100,30 +102,54 @@ class GatheredRanks:
             name: np.full(self.city_count, np.nan)
             for name in ("world_count", *PERCENTILES, "share_top_10", "share_own_tier")
         }
+        by_column = np.argsort(self.columns.of_city, kind="stable")
         for block, counts in self._counts():
-            for name, found in of_counts(counts, None if tiers is None else [each[block] for each in tiers]).items():
-                rows[name][block] = found
-        with np.errstate(invalid="ignore", divide="ignore"):
-            above = (1 + self.excess / self.pair_count) / 2
-        rows["share_above_next"] = np.where(self.has_next & (self.pair_count > 0), above, np.nan)
+            ends = np.searchsorted(self.columns.of_city[by_column], [block.start, block.stop])
+            cities = by_column[slice(*ends)]
+            of_cities = counts[self.columns.of_city[cities] - block.start]
+            for name, found in of_counts(
+                of_cities, None if tiers is None else [each[cities] for each in tiers]
+            ).items():
+                rows[name][cities] = found
+        rows["share_above_next"] = self._shares_above()
         is_ranked = self.published > 0
         return RankSummary(
             **{name: np.where(is_ranked, found, np.nan) for name, found in rows.items()}, next_city=self.next_city
         )
 
+    def _shares_above(self) -> np.ndarray:
+        """The share of worlds in which each city scores higher than its next one, ties counting half."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            of_pairs = (1 + self.excess / self.pair_count) / 2
+        return np.where(self.has_next, np.append(of_pairs, 0.5)[self.pair_of_city], np.nan)
+
     def _counts(self) -> Iterator[tuple[slice, np.ndarray]]:
-        """Blocks of cities, and how often each has each rank (cities x ranks; the first is that of no rank)."""
+        """Blocks of columns, and how often each has each rank (columns x ranks; the first is that of no rank)."""
         if self.counts is not None:
-            yield slice(0, self.city_count), self.counts.reshape(self.city_count + 1, self.city_count).T
+            yield slice(0, self.columns.count), self.counts.reshape(self.city_count + 1, self.columns.count).T
             return
         step = max(BLOCK_CELLS // max(self.city_count + 1, len(self.ranks)), 1)
-        for first in range(0, self.city_count, step):
-            block = slice(first, min(first + step, self.city_count))
+        for first in range(0, self.columns.count, step):
+            block = slice(first, min(first + step, self.columns.count))
             ranks_of_block = self.ranks[:, block].astype(np.int64)
             size = ranks_of_block.shape[1]
             ranks_of_block += np.arange(size) * (self.city_count + 1)
-            counts = np.bincount(ranks_of_block.ravel(), minlength=size * (self.city_count + 1))
+            counts = np.bincount(ranks_of_block.reshape(-1), minlength=size * (self.city_count + 1))
             yield block, counts.reshape(size, self.city_count + 1)
+
+
+def _distinct(pairs: np.ndarray, is_used: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct ones of some pairs (2 x distinct), and the number of each pair among them; their count if unused."""
+    found, numbers = np.unique(pairs[is_used], axis=0, return_inverse=True)
+    number_of = np.full(len(pairs), len(found))
+    number_of[is_used] = numbers.reshape(-1)
+    return found.T, number_of
+
+
+def _columns_of(keys: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Some columns; not copied where they are all."""
+    is_all = len(chosen) == keys.shape[1] and (chosen == np.arange(len(chosen))).all()
+    return keys if is_all else np.take(keys, chosen, axis=1)
 
 
 # So many worlds are summed in the smallest numbers at a time.
@@ -133,7 +159,8 @@ _SMALL_SUM = 127
 def _sum_of_worlds(signs: np.ndarray) -> np.ndarray:
     """The sum over worlds of -1, 0 and 1 (worlds x cities)."""
     even = len(signs) - len(signs) % _SMALL_SUM
-    parts = np.add.reduce(signs[:even].reshape(-1, _SMALL_SUM, signs.shape[1]), axis=1, dtype=np.int8)
+    stack = signs[:even].reshape(even // _SMALL_SUM, _SMALL_SUM, signs.shape[1])
+    parts = np.add.reduce(stack, axis=1, dtype=np.int8)
     rest = np.add.reduce(signs[even:], axis=0, dtype=np.int8)
     return parts.sum(axis=0, dtype=np.int64) + rest
 

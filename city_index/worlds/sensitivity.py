@@ -17,8 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import qmc
 
-from city_index.worlds.batches import BATCH_CELLS, Keys
-from city_index.worlds.ranking import ranks_of_keys
+from city_index.worlds.batches import BATCH_CELLS, Ranked
 from city_index.worlds.tree import ARITHMETIC, GEOMETRIC, HARMONIC, RENORMALISE, ZERO, Scores, Tree, Worlds, shares_of
 
 RESAMPLES = 500
@@ -331,10 +330,10 @@ class IndexModel:
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
         """The mean rank shift at each point."""
-        keys = Keys(self.tree, self.leaf_scores, self.worlds(points), nodes=(0,))
+        ranked = Ranked(self.tree, self.leaf_scores, self.worlds(points), nodes=(0,))
 
         def shifts(rows: slice) -> np.ndarray:
-            ((_root, found),) = keys.of(rows)
-            return mean_rank_shift(ranks_of_keys(found), self.published)
+            ((_root, ranks),) = ranked.ranks(rows)
+            return mean_rank_shift(ranks, self.published)
 
-        return np.concatenate([np.empty(0), *keys.over_batches(shifts, self.batch_cells)])
+        return np.concatenate([np.empty(0), *ranked.over_batches(shifts, self.batch_cells)])

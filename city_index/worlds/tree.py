@@ -9,7 +9,7 @@ level and code; leaves are the last of them. Codes of a choice are its place in 
 ``MISSING_POLICIES``.
 
 Every number is the outcome of the same operations in the same order whatever stands beside it, so that results do not
-depend on how worlds are batched. The one exception, matrix products, is settled before numbers are compared
+depend on how worlds are batched. The one exception, matrix products, is settled before ranks are told
 (``effective_keys``).
 """
 
@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from city_index.worlds.ranking import DECIMALS, UNITS, ranks
+from city_index.worlds.ranking import DECIMALS, UNITS, Unsettled, ranks
 
 __all__ = ["AGGREGATIONS", "MISSING_POLICIES", "Scores", "Tree", "Worlds", "effective_keys", "ranks", "score"]
 
@@ -389,14 +389,6 @@ def _sum(terms: Iterable[np.ndarray]) -> np.ndarray:
     return total
 
 
-def _paired_sum(terms: np.ndarray) -> np.ndarray:
-    """The sum over the first axis: of halves, of quarters and so on, which rounds the least."""
-    while len(terms) > 1:
-        half = len(terms) // 2
-        terms = np.concatenate([terms[:half] + terms[half : 2 * half], terms[2 * half :]])
-    return terms[0]
-
-
 def _mean(
     siblings: _Siblings, below: list[_Column], aggregation: int, policy: int, min_coverage: float, zero: float
 ) -> _Column:
@@ -511,34 +503,30 @@ _PRODUCT_SIZE = 2**18
 _PRODUCT_WORLDS = 32
 
 
-def effective_keys(leaf_scores: np.ndarray, effective: np.ndarray) -> np.ndarray:
+def effective_keys(leaf_scores: np.ndarray, effective: np.ndarray) -> tuple[np.ndarray, Unsettled]:
     """Comparable scores by matrix products over effective weights.
 
-    A matrix product adds up in an order of its own, which may change with its size and with the processor. A score so
-    close to the middle between two keys that the order could decide is added up again in a fixed one.
+    A matrix product adds up in an order of its own, which may change with its size and with the processor. So the keys
+    of a world in which two of them lie near each other are to be settled: added up leaf by leaf.
 
     Args:
-        leaf_scores: leaves x cities, none missing.
+        leaf_scores: leaves x columns, none missing.
         effective: leaves x worlds, shares of the node.
 
     Returns:
-        worlds x cities, as of ``ranking.comparable``.
+        worlds x columns as of ``ranking.comparable``, and how they are settled.
     """
     leaf_scores = leaf_scores * UNITS
-    scores = _product(effective, leaf_scores)
-    keys = np.rint(scores)
-    # As the shares add up to 1, a sum of n products is off by at most n roundings of the largest score, each half an
-    # eps, in any order, and by 1 + log2(n) of them if it is made of halves (Higham, Accuracy and Stability of Numerical
-    # Algorithms, 2nd edition, sections 3.1 and 4.2).
-    roundings = len(leaf_scores) + 1 + math.ceil(math.log2(len(leaf_scores))) + 2
-    slack = roundings / 2 * np.finfo(float).eps * np.abs(leaf_scores).max()
-    scores -= keys
-    np.abs(scores, out=scores)
-    doubtful = np.flatnonzero(scores > 0.5 - slack)
-    if len(doubtful):
-        worlds, cities = np.divmod(doubtful, scores.shape[1])
-        keys.ravel()[doubtful] = np.rint(_paired_sum(effective[:, worlds] * leaf_scores[:, cities]))
-    return keys
+    largest = float(np.abs(leaf_scores).max(initial=0.0))
+
+    def settled(worlds: np.ndarray) -> np.ndarray:
+        return np.rint(_sum(effective[leaf, worlds, None] * row for leaf, row in enumerate(leaf_scores)))
+
+    # As the shares add up to 1, a sum of n products in any order is off by at most n roundings of the largest score,
+    # each half an eps (Higham, Accuracy and Stability of Numerical Algorithms, 2nd edition, section 3.1). So two sums
+    # differ by n eps at most, their keys by one more, and the distance between two keys by twice as much.
+    difference = (len(leaf_scores) + 2) * np.finfo(float).eps * largest
+    return np.rint(_product(effective, leaf_scores)), Unsettled(settled, 2 * (1 + difference), largest + 1)
 
 
 def _product(effective: np.ndarray, leaf_scores: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from recomputed_trees import Tree as PlainTree
 
 from city_index.settings import PROJECT_DIRECTORY
 from city_index.worlds import gathering, ranking
-from city_index.worlds.batches import Keys
+from city_index.worlds.batches import Ranked
 from city_index.worlds.draws import (
     draw_methods,
     draw_weights,
@@ -156,9 +156,9 @@ def test_ranks_of_the_report_are_those_of_a_plain_loop(report, report_scores: Pl
     nodes = [tree.codes[node] for node in tree.ranked]
     assert len(nodes) == 5
     found = worlds.scores(tree, leaf_scores)
-    keys = Keys(tree, leaf_scores, worlds)
-    assert keys.by_products
-    by_products = {tree.codes[node]: ranking.ranks_of_keys(each).tolist() for node, each in keys.of(slice(None))}
+    ranked = Ranked(tree, leaf_scores, worlds)
+    assert ranked.by_products
+    by_products = {tree.codes[node]: each.tolist() for node, each in ranked.ranks(slice(None))}
     for world in range(DRAWS):
         changed = plain_world(framework, worlds, tree, world)
         plain = plain_scores(changed, report_scores)
@@ -378,16 +378,36 @@ def test_large_scores_are_ranked_as_small_ones() -> None:
 
 
 def test_a_matrix_product_is_settled_where_its_last_bits_would_decide() -> None:
-    """Of scores this large many lie so near the middle between two keys that the order of a sum decides."""
+    """Each score comes twice, from other sums, and is so large that these differ in the ninth decimal."""
     generator = np.random.default_rng(4)
-    leaf_scores = generator.random((30, 200)) * 2e4
-    effective = generator.random((30, 100))
+    values = generator.random((30, 100)) * 2e4
+    leaf_scores = np.concatenate([values, values[::-1]], axis=1)
+    effective = generator.random((15, 90))
+    effective = np.concatenate([effective, effective[::-1]])
     effective /= effective.sum(axis=0)
-    keys = effective_keys(leaf_scores, effective)
-    assert (ranking.comparable(effective.T @ leaf_scores) != keys).any()
-    for worlds, cities in ((slice(7, 8), slice(None)), (slice(3, 90), slice(41, 42)), (slice(None), slice(60, 199))):
-        alone = effective_keys(np.ascontiguousarray(leaf_scores[:, cities]), effective[:, worlds].copy())
-        assert (alone == keys[worlds, cities]).all()
+
+    def ranks_of(worlds: slice, is_settled: bool = True) -> list[list[int]]:
+        keys, unsettled = effective_keys(leaf_scores, effective[:, worlds].copy())
+        return ranking.places(keys, unsettled=unsettled if is_settled else None).ranks_of_columns().tolist()
+
+    want = ranks_of(slice(None))
+    assert ranks_of(slice(None), is_settled=False) != want
+    assert [row for world in range(90) for row in ranks_of(slice(world, world + 1))] == want
+    assert [row for start in (0, 37) for row in ranks_of(slice(start, 37 + 53 * start))] == want
+    keys, unsettled = effective_keys(leaf_scores, effective)
+    in_order = np.zeros(keys.shape)
+    for leaf, weights in enumerate(effective):
+        in_order += weights[:, None] * (leaf_scores[leaf] * 1e9)
+    assert (unsettled.settled(np.arange(90)) == np.rint(in_order)).all()
+    assert np.abs(keys - in_order).max() < unsettled.margin / 2 + 0.5
+
+
+def test_columns_that_stand_for_several_cities_rank_as_these_do() -> None:
+    generator = np.random.default_rng(5)
+    keys = generator.integers(0, 12, (50, 9)) * 1.0
+    sizes = generator.integers(1, 4, 9)
+    found = ranking.places(keys, sizes).ranks_of_columns()
+    assert (np.repeat(found, sizes, axis=1) == ranks(np.repeat(keys, sizes, axis=1))).all()
 
 
 # What is known of the worlds
@@ -449,8 +469,8 @@ def test_a_dominated_city_never_overtakes(report, report_scores: PlainScores) ->
     for worlds in (drawn(tree, 500, 2), leave_one_out(tree)):
         for found in worlds.scores(tree, leaf_scores).values():
             assert (found[:, :40] >= found[:, 40:])[~np.isnan(found[:, :40])].all()
-        for _node, keys in Keys(tree, leaf_scores, worlds).of(slice(None)):
-            assert (keys[:, :40] >= keys[:, 40:])[~np.isnan(keys[:, :40])].all()
+        for _node, found in Ranked(tree, leaf_scores, worlds).ranks(slice(None)):
+            assert (found[:, :40] <= found[:, 40:]).all()
 
 
 def test_tied_cities_have_the_same_intervals() -> None:
