@@ -53,10 +53,11 @@ dev: setup ## dagster dev on 127.0.0.1:3000, with its history kept
 	{ [ -e "$$DAGSTER_HOME/dagster.yaml" ] || cp dagster.yaml "$$DAGSTER_HOME/"; } && \
 	exec $(RUN) -m dagster dev --host 127.0.0.1 --port 3000
 
-bench: setup ## time the nightly job against dbt, and landing and evidence against DuckDB, as ratios
+bench: setup ## time the nightly job, landing, evidence and drawn ranks against the bare tools, as ratios
 	@$(RUN) -m benchmarks.nightly_over_dbt
 	@$(RUN) -m benchmarks.landing_over_duckdb
 	@$(RUN) -m benchmarks.evidence_over_regexp
+	@$(RUN) -m benchmarks.draws_over_numpy
 
 samples: setup ## write the seeds of synthetic hospitals and evidence anew
 	@$(RUN) -m samples

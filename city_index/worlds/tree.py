@@ -167,13 +167,19 @@ class Scores:
 
     Attributes:
         cities: their codes.
-        values: normalisations x cities x leaves, nan where missing; leaves in canonical order.
+        values: normalisations x cities x leaves, finite, or nan where missing; leaves in canonical order.
         zero: what a missing child counts as under the missing policy zero.
     """
 
     cities: tuple[str, ...]
     values: np.ndarray
     zero: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.values.ndim != 3 or self.values.shape[1] != len(self.cities):
+            raise ValueError("scores are normalisations x cities x leaves")
+        if np.isinf(self.values).any():
+            raise ValueError("a score is a finite number, or nan where it is missing")
 
     @classmethod
     def of(
@@ -415,8 +421,7 @@ def _mean(
             values = [np.where(each, 1.0, given) for each, given in zip(negative, values, strict=True)]
     if aggregation == GEOMETRIC:
         values = [np.log(given) for given in values]
-        mean = _sum(siblings.share(place) * values[place] for place in places)
-    elif aggregation == HARMONIC:
+    if aggregation == HARMONIC:
         mean = _sum(siblings.share(place) / values[place] for place in places)
     else:
         mean = _sum(siblings.share(place) * values[place] for place in places)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+import os
 import random
+import subprocess
+import sys
 from collections import defaultdict
 
 import numpy as np
@@ -350,6 +353,15 @@ def test_lifted_scores_keep_arithmetic_rankings_and_give_geometric_means_to_the_
     geometric = np.where(tree.aggregations >= 0, 1, -1)[None]
     assert np.isnan(score(tree, leaf_scores, aggregations=geometric)[ROOT]).any()
     assert not np.isnan(score(tree, lifted, aggregations=geometric)[ROOT]).any()
+    gaps = np.where(np.random.default_rng(4).random((1, 30, 9)) < 0.2, np.nan, leaf_scores.values)
+    with_gaps = Scores(leaf_scores.cities, gaps)
+    for policy in range(len(MISSING_POLICIES)):
+        policies = np.where(tree.aggregations >= 0, policy, -1)[None].repeat(50, axis=0)
+        each = Worlds(worlds.weights, missing_policies=policies)
+        for code, found in each.scores(tree, with_gaps.lifted()).items():
+            assert np.allclose(found, 1 + 0.99 * each.scores(tree, with_gaps)[code], atol=1e-9, equal_nan=True)
+    with pytest.raises(ValueError, match="finite"):
+        leaf_scores_of(tree, np.full((2, 9), np.inf))
     with pytest.raises(ValueError, match="upper end"):
         leaf_scores.lifted(10.0, 10.0)
     with pytest.raises(ValueError, match="lifted"):
@@ -706,6 +718,35 @@ def assert_sensitivities_same(have: Sensitivity, want: Sensitivity) -> None:
 def test_the_mean_rank_shift_is_over_cities_that_both_rank() -> None:
     shifts = mean_rank_shift(np.array([[1, 2, 0, 3], [3, 0, 2, 1], [0, 0, 4, 0]]), np.array([2, 1, 0, 3]))
     assert shifts.tolist() == [2 / 3, 1.5, 0.0]
+
+
+_PRINT_RANKS = """
+import hashlib
+import numpy as np
+from benchmarks.draws_over_numpy import report_scores, report_tree
+from city_index.worlds.draws import Worlds, draw_weights, published_ranks, rank_summary
+tree = report_tree()
+scores = report_scores(tree)
+worlds = Worlds(draw_weights(tree, 3000, np.random.default_rng(7)))
+found = rank_summary(tree, scores, worlds, published_ranks(tree, scores))
+arrays = [array.tobytes() for code in sorted(found) for array in vars(found[code]).values()]
+print(hashlib.sha256(b"".join(arrays)).hexdigest())
+"""
+
+
+def test_ranks_do_not_depend_on_the_threads_of_linear_algebra() -> None:
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", _PRINT_RANKS],
+            cwd=PROJECT_DIRECTORY,
+            env={**os.environ, "OPENBLAS_NUM_THREADS": threads, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for threads in ("1", "2", "5")
+    }
+    assert len(said) == 1 and len(said.pop()) == 65
 
 
 # Properties
