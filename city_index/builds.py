@@ -130,6 +130,8 @@ def dbt_environment(settings: Settings, target: Path) -> dict[str, str]:
         **os.environ,
         "CITY_INDEX_HOME": str(settings.home),
         "CITY_INDEX_BUILD_MEMORY_BYTES": str(settings.build_memory_bytes),
+        "CITY_INDEX_DRAW_COUNT": str(settings.draw_count),
+        "CITY_INDEX_SENSITIVITY_ROWS": str(settings.sensitivity_rows),
         "CITY_INDEX_BUILD_DATABASE": str(_build_folder(settings) / "build.duckdb"),
         "DBT_PROJECT_DIR": str(settings.project_directory),
         "DBT_PROFILES_DIR": str(settings.project_directory),

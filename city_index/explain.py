@@ -150,6 +150,8 @@ class Explanation:
         city_en: its English name.
         city_count: cities of the edition with a total.
         tier_zh: tier of the city; none where the index has no tiers.
+        rank_interval: the ranks between which the city stands in nine of ten worlds with other weights; none without a
+            rank.
         path: the nodes from the root to the indicator that was asked for.
         notices: what has to be said beside the scores.
     """
@@ -161,6 +163,7 @@ class Explanation:
     city_en: str
     city_count: int
     tier_zh: str | None
+    rank_interval: tuple[int, int] | None
     path: tuple[Node, ...]
     notices: tuple[str, ...]
 
@@ -199,19 +202,29 @@ def explain(
     """
     with published_database(settings) as connection:
         chosen = choose_edition(connection, index_code, edition)
-        city_code, city_zh, city_en, tier_zh, notices = _city(connection, chosen, city)
+        city_code, city_zh, city_en, tier_zh, rank_interval, notices = _city(connection, chosen, city)
         nodes = _nodes(connection, chosen, city_code)
         path = _path(nodes, _indicator(chosen, nodes, indicator))
         _add_values(connection, chosen, city_code, nodes, record_limit)
         (release_id,) = connection.execute("select release_id from published.meta_release").fetchone()
     return Explanation(
-        release_id, chosen, city_code, city_zh, city_en, chosen.scored_city_count, tier_zh, path, notices
+        release_id,
+        chosen,
+        city_code,
+        city_zh,
+        city_en,
+        chosen.scored_city_count,
+        tier_zh,
+        rank_interval,
+        path,
+        notices,
     )
 
 
 def _city(connection: duckdb.DuckDBPyConnection, edition: Edition, given: str) -> tuple:
     rows = connection.execute(
-        "select city_code, city_zh, city_en, tier_zh, notice_zh, notice_en from published.rpt_city_index "
+        "select city_code, city_zh, city_en, tier_zh, rank_p05, rank_p95, notice_zh, notice_en "
+        "from published.rpt_city_index "
         "where index_code = ? and edition = ? order by city_code",
         [edition.index_code, edition.edition],
     ).fetchall()
@@ -234,8 +247,9 @@ def _city(connection: duckdb.DuckDBPyConnection, edition: Edition, given: str) -
         raise UsageError(f"{edition} has no city {in_quotes(given)}{advice}")
     if len(found) > 1:
         raise UsageError(f"several cities are called {in_quotes(given)}: {', '.join(row[0] for row in found)}")
-    city_code, city_zh, city_en, tier_zh, *notices = found[0]
-    return city_code, city_zh, city_en, tier_zh, tuple(notice for notice in notices if notice)
+    city_code, city_zh, city_en, tier_zh, low, high, *notices = found[0]
+    interval = (low, high) if low is not None and high is not None else None
+    return city_code, city_zh, city_en, tier_zh, interval, tuple(notice for notice in notices if notice)
 
 
 def _nodes(connection: duckdb.DuckDBPyConnection, edition: Edition, city_code: str) -> dict[str, Node]:

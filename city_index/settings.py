@@ -35,6 +35,10 @@ class Settings:
             in bytes; default 2 GiB. What does not fit goes to disk.
         build_memory_bytes: ``CITY_INDEX_BUILD_MEMORY_BYTES``, what DuckDB may use of memory while the warehouse is
             built and a release is assembled, in bytes; default 2 GiB. What does not fit goes to disk.
+        draw_count: ``CITY_INDEX_DRAW_COUNT``, in how many worlds each index is ranked to say how sure its ranks are;
+            default 10,000.
+        sensitivity_rows: ``CITY_INDEX_SENSITIVITY_ROWS``, the most rows of the design behind the sensitivity indices, a
+            power of two; default 8192.
     """
 
     project_directory: Path
@@ -46,6 +50,8 @@ class Settings:
     landing_settle_seconds: int = 3
     landing_memory_bytes: int = 2 << 30
     build_memory_bytes: int = 2 << 30
+    draw_count: int = 10_000
+    sensitivity_rows: int = 8192
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -66,6 +72,9 @@ class Settings:
         webhook_url = environ.get("CITY_INDEX_WEBHOOK_URL", "").strip() or None
         if webhook_url and not webhook_url.startswith(("http://", "https://")):
             raise UsageError("CITY_INDEX_WEBHOOK_URL does not begin with http:// or https://")
+        sensitivity_rows = _whole_number(environ, "CITY_INDEX_SENSITIVITY_ROWS", default=8192, least=2)
+        if sensitivity_rows & (sensitivity_rows - 1):
+            raise UsageError(f"CITY_INDEX_SENSITIVITY_ROWS is {sensitivity_rows}; set it to a power of two")
         return cls(
             project_directory=PROJECT_DIRECTORY,
             home=home,
@@ -80,6 +89,8 @@ class Settings:
             build_memory_bytes=_whole_number(
                 environ, "CITY_INDEX_BUILD_MEMORY_BYTES", default=2 << 30, least=256 << 20
             ),
+            draw_count=_whole_number(environ, "CITY_INDEX_DRAW_COUNT", default=10_000, least=1),
+            sensitivity_rows=sensitivity_rows,
         )
 
     @property

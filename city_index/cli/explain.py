@@ -86,7 +86,10 @@ def _print(console: Console, explanation: Explanation) -> None:
     root = explanation.root
     console.print(f"{explanation.edition.title}, {explanation.edition}, release {explanation.release_id}")
     tier = f", {explanation.tier_zh}" if explanation.tier_zh else ""
-    rank = f", rank {root.rank} of {explanation.city_count}{tier}" if root.rank is not None else ""
+    interval = ""
+    if explanation.rank_interval is not None:
+        interval = " ({} to {} in nine of ten worlds with other weights)".format(*explanation.rank_interval)
+    rank = f", rank {root.rank} of {explanation.city_count}{interval}{tier}" if root.rank is not None else ""
     console.print(
         f"{explanation.city_zh} {explanation.city_en} ({explanation.city_code}): total {_number(root.score)}{rank}"
     )

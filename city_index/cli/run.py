@@ -124,7 +124,8 @@ def _print_top_ten(console, database: Path) -> None:
         ).fetchall()
         for index_code, edition, title, publisher, city_count, decimals in editions:
             rows = connection.execute(
-                "select total_rank, city_zh, city_en, total_score, coalesce(tier_zh, ''), notice_zh, notice_en "
+                "select total_rank, coalesce(rank_p05 || '-' || rank_p95, ''), city_zh, city_en, total_score, "
+                "coalesce(tier_zh, ''), notice_zh, notice_en "
                 "from rpt_city_index where index_code = ? and edition = ? and total_rank <= 10 "
                 "order by total_rank, city_code limit 10",
                 [index_code, edition],
@@ -132,17 +133,20 @@ def _print_top_ten(console, database: Path) -> None:
             heading = escape(f"{title or index_code}, {index_code} {edition}: the first of {city_count}")
             table = Table(title=heading, title_justify="left", box=None, pad_edge=False)
             table.add_column("rank", justify="right")
+            table.add_column("90 %", justify="right")
             table.add_column("city")
             table.add_column("")
             table.add_column("score", justify="right")
             table.add_column("tier")
-            for rank, name_zh, name_en, score, tier, _zh, _en in rows:
-                table.add_row(str(rank), escape(name_zh), escape(name_en), f"{score:.{decimals}f}", escape(tier))
+            for rank, interval, name_zh, name_en, score, tier, _zh, _en in rows:
+                table.add_row(
+                    str(rank), interval, escape(name_zh), escape(name_en), f"{score:.{decimals}f}", escape(tier)
+                )
             console.print()
             console.print(table)
             if publisher:
                 console.print(f"Assessment published by {publisher}", markup=False)
-            for notice in (rows[0][5], rows[0][6]) if rows else ():
+            for notice in rows[0][6:] if rows else ():
                 if notice:
                     console.print(notice, markup=False)
             console.print()

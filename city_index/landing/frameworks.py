@@ -50,7 +50,9 @@ LEAF_COLUMNS = (
 INNER_COLUMNS = ("aggregation", "missing_policy", "min_coverage")
 
 # The columns that make the method; a name may be mended in a framework that is in use, these may not.
-METHOD_COLUMNS = ("parent_code", "weight", "weight_status", *LEAF_COLUMNS, *INNER_COLUMNS)
+ROOT_COLUMNS = ("random_seed",)
+
+METHOD_COLUMNS = ("parent_code", "weight", "weight_status", *LEAF_COLUMNS, *INNER_COLUMNS, *ROOT_COLUMNS)
 
 BAD_TREE = "bad tree"
 FRAMEWORK_IN_USE = "framework in use"
@@ -217,6 +219,9 @@ def tree_faults(nodes: list[Node]) -> list[TreeFault]:
         for name in INNER_COLUMNS if is_leaf else LEAF_COLUMNS:
             if node[name] is not None:
                 add(node, f"{code} is {'a leaf' if is_leaf else 'no leaf'} and gives {name}; leave it empty")
+        for name in ROOT_COLUMNS if node["parent_code"] else ():
+            if node[name] is not None:
+                add(node, f"{code} is not the root and gives {name}; leave it empty")
         if is_leaf:
             _check_norms(node, add)
             _check_scale(node, add)
@@ -349,6 +354,8 @@ def _effective(node: Node, name: str) -> Any:
     if name in ("scale_low", "scale_high"):
         return _scale(node)[name == "scale_high"]
     value = node[name]
+    if name == "random_seed" and value is None and not node["parent_code"]:
+        return project_variable("default_random_seed")
     if name == "treatment_limit" and value is None and node["treatment"] == "winsorise":
         return project_variable("default_treatment_limit")
     return _DEFAULTS.get(name) if value is None else value

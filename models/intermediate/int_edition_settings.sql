@@ -37,7 +37,8 @@ framework_editions as (
         index_code,
         edition,
         max(case when parent_code is null then name_zh end) as root_name_zh,
-        max(case when parent_code is null then name_en end) as root_name_en
+        max(case when parent_code is null then name_en end) as root_name_en,
+        max(random_seed) as random_seed
     from frameworks
     group by index_code, edition
 
@@ -59,6 +60,7 @@ described as (
         edition_dates.edition_number,
         edition_dates.as_of_date,
         edition_dates.is_synthetic,
+        framework_editions.random_seed,
         editions.note
     from framework_editions
     inner join edition_dates
@@ -155,6 +157,7 @@ final as (
         ) is null as is_newest,
         numbered.as_of_date,
         numbered.is_synthetic,
+        numbered.random_seed,
         numbered.note
     from numbered
     left join covered_years

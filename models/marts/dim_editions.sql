@@ -87,6 +87,7 @@ final as (
         edition_settings.weighting_year,
         edition_settings.as_of_date,
         edition_settings.is_synthetic,
+        edition_settings.random_seed,
         edition_settings.note
     from edition_settings
     inner join leaves

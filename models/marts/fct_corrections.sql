@@ -84,7 +84,8 @@ changes as (
             'norm_high',
             'scale_low',
             'scale_high',
-            'treatment_limit'
+            'treatment_limit',
+            'random_seed'
         ],
         texts=[
             'parent_code',

@@ -43,6 +43,62 @@ editions as (
 
 ),
 
+rank_intervals as (
+
+    select * from {{ ref('fct_rank_intervals') }}
+
+),
+
+pair_robustness as (
+
+    select * from {{ ref('fct_pair_robustness') }}
+
+),
+
+-- How sure the rank of the total is, where the weights alone are others and where the methods are too.
+total_intervals as (
+
+    select
+        rank_intervals.index_code,
+        rank_intervals.edition,
+        rank_intervals.city_code,
+        {%- for scenario in ['weights', 'method'] %}
+        max(case when rank_intervals.scenario = '{{ scenario }}' then rank_intervals.rank_p05 end)
+            as {{ scenario }}_rank_p05,
+        max(case when rank_intervals.scenario = '{{ scenario }}' then rank_intervals.rank_p95 end)
+            as {{ scenario }}_rank_p95
+        {{- ',' if not loop.last }}
+        {%- endfor %}
+    from rank_intervals
+    inner join indicators
+        on
+            rank_intervals.index_code = indicators.index_code
+            and rank_intervals.edition = indicators.edition
+            and rank_intervals.indicator_code = indicators.indicator_code
+    where indicators.level = 0
+    group by rank_intervals.index_code, rank_intervals.edition, rank_intervals.city_code
+
+),
+
+ties as (
+
+    select
+        pair_robustness.index_code,
+        pair_robustness.edition,
+        pair_robustness.upper_city_code as city_code,
+        pair_robustness.is_tie_in_practice
+    from pair_robustness
+    inner join indicators
+        on
+            pair_robustness.index_code = indicators.index_code
+            and pair_robustness.edition = indicators.edition
+            and pair_robustness.indicator_code = indicators.indicator_code
+    where
+        indicators.level = 0
+        and pair_robustness.scenario = 'weights'
+
+),
+
 -- The primaries in the order of their weight.
 primaries as (
 
@@ -97,6 +153,11 @@ final as (
         editions.publisher_zh,
         editions.publisher_en,
         city_scores.total_rank,
+        total_intervals.weights_rank_p05 as rank_p05,
+        total_intervals.weights_rank_p95 as rank_p95,
+        total_intervals.method_rank_p05,
+        total_intervals.method_rank_p95,
+        ties.is_tie_in_practice as is_tied_with_next,
         cities.name_zh as city_zh,
         cities.name_en as city_en,
         cities.province_zh,
@@ -130,6 +191,16 @@ final as (
         on
             city_scores.index_code = editions.index_code
             and city_scores.edition = editions.edition
+    left join total_intervals
+        on
+            city_scores.index_code = total_intervals.index_code
+            and city_scores.edition = total_intervals.edition
+            and city_scores.city_code = total_intervals.city_code
+    left join ties
+        on
+            city_scores.index_code = ties.index_code
+            and city_scores.edition = ties.edition
+            and city_scores.city_code = ties.city_code
     left join primary_columns
         on
             city_scores.index_code = primary_columns.index_code

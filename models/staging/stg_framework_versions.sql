@@ -22,6 +22,7 @@
         'denominator',
         'imputation',
         'treatment',
-        'treatment_limit'
+        'treatment_limit',
+        'random_seed'
     ]
 ) }}

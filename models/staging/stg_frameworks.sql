@@ -67,6 +67,7 @@ named as (
         nullif(trim(imputation), '') as imputation,
         nullif(trim(treatment), '') as treatment,
         treatment_limit,
+        random_seed,
         nullif(trim(note), '') as note
     from frameworks
 
@@ -110,6 +111,7 @@ defaulted as (
         coalesce(named.imputation, 'none') as imputation,
         coalesce(named.treatment, 'none') as treatment,
         named.treatment_limit,
+        named.random_seed,
         named.note
     from named
     left join parents
@@ -154,6 +156,9 @@ final as (
             when is_leaf and treatment = 'winsorise'
                 then coalesce(treatment_limit, {{ var('default_treatment_limit') }})
         end as treatment_limit,
+        case
+            when parent_code is null then coalesce(random_seed, {{ var('default_random_seed') }})
+        end as random_seed,
         note
     from defaulted
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import duckdb
 import pytest
 from editions_home import EditionsHome, follow_the_page
 from support import Published, city_index, copy_project
+
+# Rebuilds are many and draws are not what most tests are about: fewer of them, unless somebody says otherwise.
+os.environ.setdefault("CITY_INDEX_DRAW_COUNT", "500")
+os.environ.setdefault("CITY_INDEX_SENSITIVITY_ROWS", "256")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -126,6 +126,7 @@ def test_the_terminal_shows_the_whole_chain(published: Published) -> None:
             terms = [float(term) for term in added[1].split(" + ")]
             assert sum(terms) == pytest.approx(float(added[2]), abs=0.00005 * (len(terms) + 1)), line
     assert sum(line.strip().startswith("= ") for line in lines) == 23
+    assert re.search(r"rank 1 of 150 \(1 to \d in nine of ten worlds with other weights\)", done.stdout)
     assert "观测值为重建数据" in done.stdout and "Reconstructed observations" in done.stdout
     assert "(assumed)" in done.stdout and "新华三集团" in done.stdout
 
@@ -173,6 +174,6 @@ def test_what_came_by_file_cannot_act_on_the_page() -> None:
     ]
     root.children = [leaf]
     edition = Edition("x", "1", 1, 1, "t", None, 1)
-    page = explanation_page(Explanation("r", edition, "c", "城", "City", 1, None, (root, leaf), ()))
+    page = explanation_page(Explanation("r", edition, "c", "城", "City", 1, None, (1, 1), (root, leaf), ()))
     assert "<script" not in page and "<b>总" not in page and "javascript:" not in page
     assert 'href="https://a.example/&#34;onclick=&#34;alert(1)"' in page

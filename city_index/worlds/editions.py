@@ -1,0 +1,282 @@
+"""Editions as the warehouse has them, made into trees and scores; and what is asked of each in many worlds.
+
+What belongs here: going from the rows of models to arrays and back. The arithmetic stands in the other modules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from city_index.worlds.draws import draw_methods, draw_weights, leave_one_out, next_cities, rank_summary
+from city_index.worlds.sensitivity import IndexModel, Sensitivity, converged_indices
+from city_index.worlds.tree import Scores, Tree, Worlds
+
+if TYPE_CHECKING:
+    import pandas
+
+WEIGHTS = "weights"
+METHOD = "method"
+LEAVE_ONE_OUT = "leave_one_out"
+
+KEY = ["index_code", "edition"]
+
+# Beyond these decimals lie the last bits of sums.
+DECIMALS = 12
+
+
+@dataclass(frozen=True)
+class EditionScores:
+    """One edition of an index.
+
+    Attributes:
+        key: index and edition.
+        seed: of everything random.
+        tree: its tree.
+        published_scores: of its leaves, as published.
+        all_scores: the same, and beside them those of other normalisations that could have been chosen.
+        lifted_scores: all of them on the scale 1..100, where every mean is defined.
+        published: by the code of the root and of each primary the published rank of each city, 0 where it has none.
+        tiers: for each city the best and the worst published rank of its tier, 0 where it has none.
+    """
+
+    key: tuple[str, str]
+    seed: int
+    tree: Tree
+    published_scores: Scores
+    all_scores: Scores
+    lifted_scores: Scores
+    published: dict[str, np.ndarray]
+    tiers: tuple[np.ndarray, np.ndarray]
+
+    @property
+    def cities(self) -> tuple[str, ...]:
+        """The codes of its cities, in the order of all arrays."""
+        return self.published_scores.cities
+
+    def worlds(self, scenario: str, draw_count: int) -> tuple[Worlds, Scores]:
+        """The worlds of a scenario, and the scores that they are made from."""
+        if scenario == LEAVE_ONE_OUT:
+            return leave_one_out(self.tree), self.published_scores
+        # The scenarios draw the same weights, so that what differs between them is the method.
+        generator = np.random.default_rng(self.seed)
+        if scenario == WEIGHTS:
+            return Worlds(draw_weights(self.tree, draw_count, generator)), self.published_scores
+        normalisation_count = len(self.lifted_scores.values)
+        return draw_methods(self.tree, draw_count, generator, normalisation_count), self.lifted_scores
+
+
+def read_editions(
+    settings: pandas.DataFrame,
+    nodes: pandas.DataFrame,
+    scores: pandas.DataFrame,
+    alternatives: pandas.DataFrame,
+    ranks: pandas.DataFrame,
+    tiers: pandas.DataFrame,
+) -> Iterator[EditionScores]:
+    """The editions that have a city with a total.
+
+    Args:
+        settings: index_code, edition, random_seed.
+        nodes: the nodes of the published trees, as in int_scenario_indicators.
+        scores: index_code, edition, city_code, indicator_code, score of the tertiaries, as published.
+        alternatives: the same with scenario, the other normalisation.
+        ranks: index_code, edition, city_code, indicator_code, rank of the root and the primaries.
+        tiers: index_code, edition, city_code, tier_code.
+    """
+    parts = {
+        name: dict(list(frame.groupby(KEY, sort=True)))
+        for name, frame in {
+            "nodes": nodes,
+            "scores": scores,
+            "alternatives": alternatives,
+            "ranks": ranks,
+            "tiers": tiers,
+        }.items()
+    }
+    for row in settings.sort_values(KEY).itertuples(index=False):
+        key = (row.index_code, row.edition)
+        if key not in parts["nodes"] or key not in parts["scores"] or key not in parts["ranks"]:
+            continue
+        edition = _edition(key, int(row.random_seed), {name: rows.get(key) for name, rows in parts.items()})
+        if (edition.published[edition.tree.codes[0]] > 0).any():
+            yield edition
+
+
+def _edition(key: tuple[str, str], seed: int, rows: dict[str, Any]) -> EditionScores:
+    tree = Tree.of(rows["nodes"].to_dict("records"))
+    cities = sorted(rows["scores"]["city_code"].unique())
+
+    places, columns = _numbers(cities), _numbers([tree.codes[leaf] for leaf in tree.leaves])
+
+    def scores_of(frame: pandas.DataFrame) -> Scores:
+        values = np.full((1, len(cities), len(columns)), np.nan)
+        values[0, frame["city_code"].map(places), frame["indicator_code"].map(columns)] = frame["score"].to_numpy(float)
+        return Scores(tuple(cities), values)
+
+    base = scores_of(rows["scores"])
+    others = []
+    if rows["alternatives"] is not None:
+        for _scenario, frame in rows["alternatives"].groupby("scenario", sort=True):
+            found = scores_of(frame).values
+            # A tertiary without such an alternative, and a city that it leaves without a score, keep the published one.
+            is_given = np.isin([tree.codes[leaf] for leaf in tree.leaves], frame["indicator_code"].unique())
+            others.append(Scores(base.cities, np.where(is_given & ~np.isnan(found), found, base.values)))
+    scores = base.beside(*others) if others else base
+    return EditionScores(
+        key=key,
+        seed=seed,
+        tree=tree,
+        published_scores=base,
+        all_scores=scores,
+        lifted_scores=scores.lifted(*_scales(tree, rows["nodes"], scores)),
+        published=_published(tree, cities, rows["ranks"]),
+        tiers=_tiers(cities, rows["ranks"], rows["tiers"], tree.codes[0]),
+    )
+
+
+def _numbers(codes: list[str]) -> dict[str, int]:
+    """The place of each code."""
+    return {code: place for place, code in enumerate(codes)}
+
+
+def _scales(tree: Tree, nodes: pandas.DataFrame, scores: Scores) -> tuple[np.ndarray, np.ndarray]:
+    """Both ends of the scale of each leaf; of one without a scale, such as a z-score or a rank, those of its scores."""
+    by_code = nodes.set_index("indicator_code")
+    lows, highs = [], []
+    for column, leaf in enumerate(tree.leaves):
+        node = by_code.loc[tree.codes[leaf]]
+        low, high = float(node["scale_low"]), float(node["scale_high"])
+        found = scores.values[:, :, column]
+        found = found[~np.isnan(found)]
+        if node["normalisation"] in ("z_score", "rank", "borda") or not low < high:
+            low, high = (found.min(), found.max()) if found.size else (0.0, 1.0)
+        elif found.size:
+            # Some normalisations reach beyond their scale.
+            low, high = min(low, found.min()), max(high, found.max())
+        lows.append(low)
+        highs.append(high if high > low else low + 1.0)
+    return np.array(lows), np.array(highs)
+
+
+def _published(tree: Tree, cities: list[str], ranks: pandas.DataFrame) -> dict[str, np.ndarray]:
+    places = _numbers(cities)
+    published = {tree.codes[node]: np.zeros(len(cities), np.int64) for node in tree.ranked}
+    for code, rows in ranks[ranks["rank"].notna()].groupby("indicator_code"):
+        if code in published:
+            published[code][rows["city_code"].map(places)] = rows["rank"].astype(np.int64)
+    return published
+
+
+def _tiers(
+    cities: list[str], ranks: pandas.DataFrame, tiers: pandas.DataFrame | None, root: str
+) -> tuple[np.ndarray, np.ndarray]:
+    best, worst = np.zeros(len(cities), np.int64), np.zeros(len(cities), np.int64)
+    if tiers is None:
+        return best, worst
+    of_root = ranks[(ranks["indicator_code"] == root) & ranks["rank"].notna()]
+    joined = of_root.merge(tiers[["city_code", "tier_code"]].dropna(), on="city_code")
+    spans = joined.groupby("tier_code")["rank"]
+    places = joined["city_code"].map(_numbers(cities))
+    best[places], worst[places] = spans.transform("min"), spans.transform("max")
+    return best, worst
+
+
+def rank_rows(edition: EditionScores, draw_count: int) -> Iterator[dict[str, Any]]:
+    """The ranks of every city in every scenario, as rows: of the root and of the primaries.
+
+    Args:
+        edition: the edition.
+        draw_count: worlds of the scenarios that draw.
+    """
+    for scenario in (WEIGHTS, METHOD, LEAVE_ONE_OUT):
+        worlds, scores = edition.worlds(scenario, draw_count)
+        next_city = {code: next_cities(published) for code, published in edition.published.items()}
+        found = rank_summary(edition.tree, scores, worlds, edition.published, edition.tiers, next_city)
+        for code, summary in found.items():
+            for place in np.flatnonzero(edition.published[code] > 0):
+                follows = int(summary.next_city[place])
+                yield {
+                    "index_code": edition.key[0],
+                    "edition": edition.key[1],
+                    "scenario": scenario,
+                    "indicator_code": code,
+                    "city_code": edition.cities[place],
+                    "rank": int(edition.published[code][place]),
+                    "rank_p05": summary.rank_p05[place],
+                    "rank_p50": summary.rank_p50[place],
+                    "rank_p95": summary.rank_p95[place],
+                    "top10_share": np.round(summary.share_top_10[place], DECIMALS),
+                    "own_tier_share": np.round(summary.share_own_tier[place], DECIMALS),
+                    "above_next_share": np.round(summary.share_above_next[place], DECIMALS),
+                    "next_city_code": edition.cities[follows] if follows >= 0 else None,
+                    "ranked_draw_count": int(summary.world_count[place]),
+                    "draw_count": len(worlds),
+                    "random_seed": edition.seed,
+                }
+
+
+def sensitivity_rows(edition: EditionScores, target_half_width: float, most: int) -> Iterator[dict[str, Any]]:
+    """What the mean shift of the ranks of the total is sensitive to, as rows by factor.
+
+    Args:
+        edition: the edition.
+        target_half_width: of the widest bootstrap interval.
+        most: the most rows of the design, a power of two.
+    """
+    root = edition.tree.codes[0]
+    model = IndexModel(edition.tree, edition.lifted_scores, edition.published[root], edition.seed)
+    found: Sensitivity = converged_indices(
+        model, model.factors, edition.seed, target_half_width, least=min(512, most), most=most
+    )
+    for number, factor in enumerate(found.factors):
+        yield _sensitivity_row(
+            edition,
+            factor,
+            found,
+            {
+                name: np.round(getattr(found, name)[number], DECIMALS)
+                for name in (
+                    "first_order",
+                    "first_order_low",
+                    "first_order_high",
+                    "total_effect",
+                    "total_effect_low",
+                    "total_effect_high",
+                )
+            },
+        )
+    for factor in model.left_out:
+        yield _sensitivity_row(edition, factor, found, {})
+
+
+def _sensitivity_row(
+    edition: EditionScores, factor: str, found: Sensitivity, values: dict[str, float]
+) -> dict[str, Any]:
+    kind, _colon, indicator_code = factor.partition(":")
+    names = (
+        "first_order",
+        "first_order_low",
+        "first_order_high",
+        "total_effect",
+        "total_effect_low",
+        "total_effect_high",
+    )
+    return {
+        "index_code": edition.key[0],
+        "edition": edition.key[1],
+        "factor": kind,
+        "indicator_code": indicator_code or None,
+        "can_vary": bool(values),
+        **{name: float(values.get(name, 0.0)) for name in names},
+        "mean_rank_shift": np.round(found.mean, DECIMALS),
+        "variance": np.round(found.variance, DECIMALS),
+        "base_count": found.base_count,
+        "evaluation_count": found.evaluation_count,
+        "half_width": np.round(found.half_width, DECIMALS),
+        "is_converged": found.is_converged,
+        "random_seed": edition.seed,
+    }

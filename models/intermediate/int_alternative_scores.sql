@@ -1,0 +1,1 @@
+{{ tertiary_scores(values=ref('int_alternative_values'), indicators=ref('int_alternative_indicators')) }}

@@ -1,0 +1,51 @@
+"""Which choice moves the ranks: variance-based sensitivity of every edition to its weights and methods.
+
+In Python for the same reason as int_rank_worlds, and because the indices need as many worlds as their intervals ask
+for. The arithmetic stands in ``city_index.worlds``.
+"""
+
+import pandas
+
+from city_index.worlds.editions import read_editions, sensitivity_rows
+
+COLUMNS = {
+    "index_code": "str",
+    "edition": "str",
+    "factor": "str",
+    "indicator_code": "str",
+    "can_vary": "bool",
+    "first_order": "float64",
+    "first_order_low": "float64",
+    "first_order_high": "float64",
+    "total_effect": "float64",
+    "total_effect_low": "float64",
+    "total_effect_high": "float64",
+    "mean_rank_shift": "float64",
+    "variance": "float64",
+    "base_count": "int64",
+    "evaluation_count": "int64",
+    "half_width": "float64",
+    "is_converged": "bool",
+    "random_seed": "int64",
+}
+
+
+def model(dbt, session):
+    """One row for each edition and choice."""
+    target_half_width = float(dbt.config.meta_get("target_half_width"))
+    most = int(dbt.config.meta_get("most_rows"))
+    nodes = dbt.ref("int_scenario_indicators").filter("scenario = 'published'").df()
+    scores = dbt.ref("int_tertiary_scores").filter("scenario = 'published'")
+    ranks = dbt.ref("int_indicator_scores").filter("level <= 1")
+    editions = read_editions(
+        settings=dbt.ref("int_edition_settings").project("index_code, edition, random_seed").df(),
+        nodes=nodes,
+        scores=scores.project("index_code, edition, city_code, indicator_code, score").df(),
+        alternatives=dbt.ref("int_alternative_scores")
+        .project("scenario, index_code, edition, city_code, indicator_code, score")
+        .df(),
+        ranks=ranks.project("index_code, edition, city_code, indicator_code, rank").df(),
+        tiers=dbt.ref("int_city_tiers").df(),
+    )
+    rows = [row for edition in editions for row in sensitivity_rows(edition, target_half_width, most)]
+    return pandas.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)

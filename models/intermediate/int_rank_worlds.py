@@ -1,0 +1,50 @@
+"""How sure each rank is: the ranks of every city in thousands of worlds with other weights and methods.
+
+In Python because a world is a column of a matrix: the draws of all worlds are multiplied with the scores of all cities
+at once, which SQL would have to write out as a row for each draw, city and node. The arithmetic stands in
+``city_index.worlds``; this model hands it the rows of the warehouse. Everything random comes from the seed of the
+edition, and results do not depend on batches or threads, so two builds agree to the last digit.
+"""
+
+import pandas
+
+from city_index.worlds.editions import rank_rows, read_editions
+
+COLUMNS = {
+    "index_code": "str",
+    "edition": "str",
+    "scenario": "str",
+    "indicator_code": "str",
+    "city_code": "str",
+    "rank": "int64",
+    "rank_p05": "float64",
+    "rank_p50": "float64",
+    "rank_p95": "float64",
+    "top10_share": "float64",
+    "own_tier_share": "float64",
+    "above_next_share": "float64",
+    "next_city_code": "str",
+    "ranked_draw_count": "int64",
+    "draw_count": "int64",
+    "random_seed": "int64",
+}
+
+
+def model(dbt, session):
+    """One row for each scenario, city and node at the two uppermost levels that has a published rank."""
+    draw_count = int(dbt.config.meta_get("draw_count"))
+    nodes = dbt.ref("int_scenario_indicators").filter("scenario = 'published'").df()
+    scores = dbt.ref("int_tertiary_scores").filter("scenario = 'published'")
+    ranks = dbt.ref("int_indicator_scores").filter("level <= 1")
+    editions = read_editions(
+        settings=dbt.ref("int_edition_settings").project("index_code, edition, random_seed").df(),
+        nodes=nodes,
+        scores=scores.project("index_code, edition, city_code, indicator_code, score").df(),
+        alternatives=dbt.ref("int_alternative_scores")
+        .project("scenario, index_code, edition, city_code, indicator_code, score")
+        .df(),
+        ranks=ranks.project("index_code, edition, city_code, indicator_code, rank").df(),
+        tiers=dbt.ref("int_city_tiers").df(),
+    )
+    rows = [row for edition in editions for row in rank_rows(edition, draw_count)]
+    return pandas.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)

@@ -1,0 +1,18 @@
+with
+
+normalisation_alternatives as (
+
+    select * from {{ ref('normalisation_alternatives') }}
+
+),
+
+final as (
+
+    select
+        normalisation,
+        alternative
+    from normalisation_alternatives
+
+)
+
+select * from final
