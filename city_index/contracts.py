@@ -179,6 +179,10 @@ _REFERENCES_IN_WORDS = {
 }
 
 
+def _plain(number: float) -> str:
+    return str(number) if isinstance(number, int) else f"{number:g}"
+
+
 def _rules_in_words(column: Column) -> str:
     rules = ["column required" if column.required else "column optional"]
     if not column.nullable:
@@ -188,7 +192,7 @@ def _rules_in_words(column: Column) -> str:
     if column.max_length is not None:
         rules.append(f"at most {column.max_length} characters")
     if column.lowest is not None:
-        rules.append(f"{column.lowest:g} to {column.highest:g}")
+        rules.append(f"{_plain(column.lowest)} to {_plain(column.highest)}")
     if column.above is not None:
         rules.append(f"above {column.above:g}")
     if column.earliest is not None:

@@ -49,9 +49,9 @@ LEAF_COLUMNS = (
 )
 INNER_COLUMNS = ("aggregation", "missing_policy", "min_coverage")
 
-# The columns that make the method; a name may be mended in a framework that is in use, these may not.
 ROOT_COLUMNS = ("random_seed",)
 
+# The columns that make the method; a name may be mended in a framework that is in use, these may not.
 METHOD_COLUMNS = ("parent_code", "weight", "weight_status", *LEAF_COLUMNS, *INNER_COLUMNS, *ROOT_COLUMNS)
 
 BAD_TREE = "bad tree"

@@ -7,7 +7,7 @@ What belongs here: how many worlds are scored at once, by which way, and by how 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -48,7 +48,14 @@ class Ranked:
         columns: of each node, the columns of its scores.
     """
 
-    def __init__(self, tree: Tree, leaf_scores: Scores, worlds: Worlds, nodes: Sequence[int] | None = None) -> None:
+    def __init__(
+        self,
+        tree: Tree,
+        leaf_scores: Scores,
+        worlds: Worlds,
+        nodes: Sequence[int] | None = None,
+        published: Mapping[str, np.ndarray] | None = None,
+    ) -> None:
         """The ranks of some nodes.
 
         Args:
@@ -56,14 +63,25 @@ class Ranked:
             leaf_scores: of its leaves.
             worlds: to be scored.
             nodes: their numbers, among the root and the primaries; all of these by default.
+            published: by the code of a node the published rank of each city. A city without one there competes in no
+                world, so that a rank never exceeds the number of published ones; all do where this is not given.
         """
+        self.outside = {
+            node: np.flatnonzero(np.asarray(published[tree.codes[node]]) == 0)
+            for node in (tree.ranked if nodes is None else nodes)
+            if published is not None
+        }
         self.tree = tree
         self.leaf_scores = leaf_scores
         self.worlds = worlds
         self.nodes = tree.ranked if nodes is None else tuple(nodes)
-        # One way for all batches, so that it never depends on the batch which one it is.
+        # One way for all batches, so that it never depends on the batch which one it is. Where nothing is missing and
+        # all means are arithmetic, every city has a rank.
         self.by_products = (
-            worlds.aggregations is None and worlds.gone is None and is_effective(tree, leaf_scores, worlds.weights)
+            worlds.aggregations is None
+            and worlds.gone is None
+            and not any(each.size for each in self.outside.values())
+            and is_effective(tree, leaf_scores, worlds.weights)
         )
         self.columns = {node: Columns(np.arange(len(leaf_scores.cities))) for node in self.nodes}
         self.values: dict[int, np.ndarray] = {}
@@ -86,6 +104,8 @@ class Ranked:
             scores = self.worlds.part(rows).scores(self.tree, self.leaf_scores)
             for node in self.nodes:
                 keys = comparable(scores[self.tree.codes[node]])
+                if node in self.outside and self.outside[node].size:
+                    keys[:, self.outside[node]] = np.nan
                 yield node, keys, places(keys)
 
     def ranks(self, rows: slice) -> Iterator[tuple[int, np.ndarray]]:

@@ -147,7 +147,7 @@ def rank_summary(
         batch_cells: about how many scores of a node are made at a time; changes no result.
         threads: how many batches are worked on at a time; one for each processor by default. Changes no result either.
     """
-    ranked = Ranked(tree, leaf_scores, worlds)
+    ranked = Ranked(tree, leaf_scores, worlds, published=published)
     gathered = {}
     for node in tree.ranked:
         code = tree.codes[node]

@@ -24,6 +24,12 @@ LEAVE_ONE_OUT = "leave_one_out"
 
 KEY = ["index_code", "edition"]
 
+# Draws are numbers for every world and node, 8 bytes each: of very wide trees there are fewer worlds.
+MOST_CELLS = 100_000_000
+# Leaving out each node of a tree takes as many worlds as it has nodes.
+MOST_NODES_LEFT_OUT = 2_000
+LEAST_ROWS = 64
+
 # Beyond these decimals lie the last bits of sums.
 DECIMALS = 12
 
@@ -132,7 +138,7 @@ def _edition(key: tuple[str, str], seed: int, rows: dict[str, Any]) -> EditionSc
         tree=tree,
         published_scores=base,
         all_scores=scores,
-        lifted_scores=scores.lifted(*_scales(tree, rows["nodes"], scores)),
+        lifted_scores=scores.lifted(*_scale(tree, rows["nodes"], scores)),
         published=_published(tree, cities, rows["ranks"]),
         tiers=_tiers(cities, rows["ranks"], rows["tiers"], tree.codes[0]),
     )
@@ -143,23 +149,24 @@ def _numbers(codes: list[str]) -> dict[str, int]:
     return {code: place for place, code in enumerate(codes)}
 
 
-def _scales(tree: Tree, nodes: pandas.DataFrame, scores: Scores) -> tuple[np.ndarray, np.ndarray]:
-    """Both ends of the scale of each leaf; of one without a scale, such as a z-score or a rank, those of its scores."""
-    by_code = nodes.set_index("indicator_code")
-    lows, highs = [], []
-    for column, leaf in enumerate(tree.leaves):
-        node = by_code.loc[tree.codes[leaf]]
-        low, high = float(node["scale_low"]), float(node["scale_high"])
-        found = scores.values[:, :, column]
-        found = found[~np.isnan(found)]
-        if node["normalisation"] in ("z_score", "rank", "borda") or not low < high:
-            low, high = (found.min(), found.max()) if found.size else (0.0, 1.0)
-        elif found.size:
-            # Some normalisations reach beyond their scale.
-            low, high = min(low, found.min()), max(high, found.max())
-        lows.append(low)
-        highs.append(high if high > low else low + 1.0)
-    return np.array(lows), np.array(highs)
+def _scale(tree: Tree, nodes: pandas.DataFrame, scores: Scores) -> tuple[float, float]:
+    """Both ends of one scale that holds the scores of all leaves.
+
+    One for all, so that the map onto 1..100 weighs no leaf anew: under arithmetic means it changes no ranking. It holds
+    the scales of the framework, the scores where they reach beyond or have none, and 0 where a missing child counts as
+    that.
+    """
+    leaves = nodes[nodes["indicator_code"].isin([tree.codes[leaf] for leaf in tree.leaves])]
+    scaled = leaves[~leaves["normalisation"].isin(("z_score", "rank", "borda"))]
+    ends = [scaled["scale_low"].to_numpy(float), scaled["scale_high"].to_numpy(float), scores.values.ravel()]
+    if (nodes["missing_policy"] == "zero").any():
+        ends.append(np.zeros(1))
+    found = np.concatenate(ends)
+    found = found[np.isfinite(found)]
+    if not found.size:
+        return 0.0, 1.0
+    low, high = float(found.min()), float(found.max())
+    return (low, high) if high > low else (low, low + 1.0)
 
 
 def _published(tree: Tree, cities: list[str], ranks: pandas.DataFrame) -> dict[str, np.ndarray]:
@@ -190,9 +197,13 @@ def rank_rows(edition: EditionScores, draw_count: int) -> Iterator[dict[str, Any
 
     Args:
         edition: the edition.
-        draw_count: worlds of the scenarios that draw.
+        draw_count: worlds of the scenarios that draw; fewer of a tree with more than 10,000 nodes. Of one with more
+            than 2,000 the scenario that leaves each node out is left out itself.
     """
-    for scenario in (WEIGHTS, METHOD, LEAVE_ONE_OUT):
+    node_count = len(edition.tree)
+    draw_count = min(draw_count, max(MOST_CELLS // node_count, 1))
+    scenarios = (WEIGHTS, METHOD, LEAVE_ONE_OUT) if node_count <= MOST_NODES_LEFT_OUT else (WEIGHTS, METHOD)
+    for scenario in scenarios:
         worlds, scores = edition.worlds(scenario, draw_count)
         next_city = {code: next_cities(published) for code, published in edition.published.items()}
         found = rank_summary(edition.tree, scores, worlds, edition.published, edition.tiers, next_city)
@@ -225,10 +236,12 @@ def sensitivity_rows(edition: EditionScores, target_half_width: float, most: int
     Args:
         edition: the edition.
         target_half_width: of the widest bootstrap interval.
-        most: the most rows of the design, a power of two.
+        most: the most rows of the design, a power of two; fewer where tree and choices are very many.
     """
     root = edition.tree.codes[0]
     model = IndexModel(edition.tree, edition.lifted_scores, edition.published[root], edition.seed)
+    while most > LEAST_ROWS and most * (len(model.factors) + 2) * len(edition.tree) > MOST_CELLS:
+        most //= 2
     found: Sensitivity = converged_indices(
         model, model.factors, edition.seed, target_half_width, least=min(512, most), most=most
     )

@@ -292,7 +292,7 @@ class IndexModel:
             for name, nodes in self.branches.items()
         }
         can_change["normalisation"] = len(leaf_scores.values) > 1
-        can_change["aggregation"] = has_aggregation
+        can_change["aggregation"] = has_aggregation and any(len(tree.children[node]) > 1 for node in tree.inner)
         can_change["missing_policy"] = bool(np.isnan(leaf_scores.values).any())
         self.factors = tuple(name for name, can in can_change.items() if can)
         self.left_out = tuple(name for name, can in can_change.items() if not can)
@@ -330,7 +330,8 @@ class IndexModel:
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
         """The mean rank shift at each point."""
-        ranked = Ranked(self.tree, self.leaf_scores, self.worlds(points), nodes=(0,))
+        published = {self.tree.codes[0]: self.published}
+        ranked = Ranked(self.tree, self.leaf_scores, self.worlds(points), nodes=(0,), published=published)
 
         def shifts(rows: slice) -> np.ndarray:
             ((_root, ranks),) = ranked.ranks(rows)

@@ -19,7 +19,7 @@ final as (
         upper_cities.rank as upper_rank,
         lower_cities.rank as lower_rank,
         upper_cities.above_next_share as in_order_share,
-        coalesce(upper_cities.above_next_share < {{ var('tie_in_practice_share') }}, true) as is_tie_in_practice,
+        upper_cities.above_next_share < {{ var('tie_in_practice_share') }} as is_tie_in_practice,
         upper_cities.draw_count
     from rank_intervals as upper_cities
     inner join rank_intervals as lower_cities

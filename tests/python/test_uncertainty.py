@@ -8,6 +8,7 @@ import duckdb
 import pytest
 from support import Published, rows
 
+from city_index.worlds.draws import published_ranks
 from city_index.worlds.editions import KEY, EditionScores, rank_rows, read_editions, sensitivity_rows
 
 pytestmark = pytest.mark.slow
@@ -199,3 +200,12 @@ def test_sensitivity_names_every_choice_and_converges_at_its_default_size(publis
 def test_gaps_make_the_missing_policy_a_choice(editions) -> None:
     found = {row["factor"]: row for row in sensitivity_rows(editions["medical_digital", "demo"], 0.05, 256)}
     assert found["missing_policy"]["can_vary"] and found["missing_policy"]["total_effect"] > 0
+
+
+@pytest.mark.parametrize("key", [("medical_digital", "2020"), ("medical_digital", "demo")])
+def test_the_lifted_index_under_its_own_weights_and_means_has_the_published_ranks(editions, key) -> None:
+    """The map onto 1..100 is one for all tertiaries, so that the worlds are worlds of the published index."""
+    edition = editions[key]
+    lifted = published_ranks(edition.tree, edition.lifted_scores)
+    for code, published in edition.published.items():
+        assert (lifted[code] == published).all(), code

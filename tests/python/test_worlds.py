@@ -775,11 +775,11 @@ def test_summaries_are_in_order(seed: int, city_count: int, gap_share: float, wo
                 told = share[~np.isnan(share)]
                 assert ((told >= 0) & (told <= 1)).all()
             if code == ROOT:
+                # Cities without a published rank compete in no world.
+                competing = np.where(is_ranked, worlds.scores(tree, scores)[ROOT], np.nan)
                 by_hand = [
                     np.mean(each[each > 0] <= limit) if is_there else np.nan
-                    for each, limit, is_there in zip(
-                        ranks(worlds.scores(tree, scores)[ROOT]).T, worst, has_worlds, strict=True
-                    )
+                    for each, limit, is_there in zip(ranks(competing).T, worst, has_worlds, strict=True)
                 ]
                 assert found.share_own_tier.tolist() == pytest.approx(by_hand, nan_ok=True)
 
@@ -795,3 +795,30 @@ def test_percentiles_are_nearest_ranks(found: list[int]) -> None:
             assert have[name] == [present[-(-share * len(present) // 100) - 1]]
         else:
             assert np.isnan(have[name]).all()
+
+
+def test_no_rank_exceeds_the_number_of_published_ones() -> None:
+    """A city without a published rank competes in no world, even where leaving a node out would give it a score."""
+    from city_index.worlds.editions import EditionScores, rank_rows
+
+    rows = [
+        ("", "total", 0, 1.0),
+        ("total", "p", 1, 1.0),
+        ("p", "s", 2, 1.0),
+        ("p", "t", 2, 1.0),
+        ("s", "a", 3, 1.0),
+        ("t", "b", 3, 1.0),
+    ]
+    tree = Tree.of(
+        {"parent_code": parent, "indicator_code": code, "level": level, "weight": weight, "missing_policy": "fail"}
+        for parent, code, level, weight in rows
+    )
+    values = np.array([[[1.0, 5.0], [2.0, np.nan], [3.0, 1.0], [np.nan, 9.0]]])
+    scores = Scores(("c1", "c2", "c3", "c4"), values)
+    published = published_ranks(tree, scores)
+    assert list(published["total"]) == [1, 0, 2, 0]
+    tiers = (np.zeros(4, np.int64), np.zeros(4, np.int64))
+    edition = EditionScores(("x", "1"), 1, tree, scores, scores, scores.lifted(0, 10), published, tiers)
+    found = list(rank_rows(edition, 50))
+    assert {row["city_code"] for row in found} == {"c1", "c3"}
+    assert max(row["rank_p95"] for row in found) == 2
