@@ -85,9 +85,9 @@ class Derivation:
     note: str | None
 
 
-@dataclass
+@dataclass(eq=False)
 class Node:
-    """A node of the tree with what the city has there.
+    """A node of the tree with what the city has there; it equals itself alone.
 
     Attributes:
         code: the indicator; the root is the total.
@@ -207,6 +207,7 @@ def explain(
         path = _path(nodes, _indicator(chosen, nodes, indicator))
         _add_values(connection, chosen, city_code, nodes, record_limit)
         (release_id,) = connection.execute("select release_id from published.meta_release").fetchone()
+    connection.close()
     return Explanation(
         release_id,
         chosen,

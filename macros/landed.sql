@@ -7,6 +7,18 @@
     {%- endif -%}
 {% endmacro %}
 
+{#- The key of each landing kind, as landed.yml has it; a test holds the two together. -#}
+{% macro landing_keys() %}
+    {{ return({
+        'cities': ['city_code'],
+        'frameworks': ['index_code', 'edition', 'indicator_code'],
+        'statistics': ['city_code', 'year', 'statistic_code'],
+        'observations': ['index_code', 'edition', 'city_code', 'indicator_code'],
+        'hospitals': ['hospital_code', 'standard_code', 'standard_version', 'assessed_on'],
+        'evidence': ['evidence_id'],
+    }) }}
+{% endmacro %}
+
 {#- All versions of the rows of a kind: the shipped ones, which count as batch 0, and the landed ones. -#}
 {% macro all_versions(seed, landed, columns) -%}
 with

@@ -12,6 +12,12 @@
     {{ stable_sum(expression, partition_by) }} / nullif(count({{ expression }}){{ window_of(partition_by) }}, 0)
 {%- endmacro %}
 
+{#- A weighted mean over the rows where both are not null, summed as above; null where the weights come to nothing. -#}
+{% macro stable_weighted_mean(weight, expression) -%}
+    {{ stable_sum(weight ~ ' * ' ~ expression) }}
+    / nullif({{ stable_sum('case when ' ~ expression ~ ' is not null then ' ~ weight ~ ' end') }}, 0)
+{%- endmacro %}
+
 {% macro window_of(partition_by) -%}
     {%- if partition_by %} over (partition by {{ partition_by | join(', ') }}){% endif -%}
 {%- endmacro %}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import click
@@ -74,12 +74,19 @@ def _as_data(explanation: Explanation) -> dict:
         "city_code": explanation.city_code,
         "notices": explanation.notices,
         "path": [node.code for node in explanation.path],
-        "total": {**asdict(explanation.root), "children": []},
-        "chain": [{**asdict(node), "children": [child.code for child in node.children]} for node in explanation.path],
-        "nodes": [
-            {**asdict(node), "children": [child.code for child in node.children]} for node in explanation.target.walk()
-        ],
+        "total": _node_data(explanation.root, children=[]),
+        "chain": [_node_data(node, _codes_of_children(node)) for node in explanation.path],
+        "nodes": [_node_data(node, _codes_of_children(node)) for node in explanation.target.walk()],
     }
+
+
+def _codes_of_children(node: Node) -> list[str]:
+    return [child.code for child in node.children]
+
+
+def _node_data(node: Node, children: list[str]) -> dict:
+    # Without its children first: they would be copied with all that is below them.
+    return {**asdict(replace(node, children=[])), "children": children}
 
 
 def _print(console: Console, explanation: Explanation) -> None:
@@ -104,20 +111,24 @@ def _print(console: Console, explanation: Explanation) -> None:
 
 
 def _print_node(console: Console, node: Node, path: tuple[Node, ...], depth: int, is_open: bool) -> None:
-    """A node, and what is below it: all where it is open, else only the way to the indicator that was asked for."""
-    indent = _INDENT * depth
+    """A node, and what is below it: all where it is open, else the way to the indicator that was asked for.
+
+    Args:
+        console: where to.
+        node: an open one, or one of the path.
+        path: from the root to the indicator.
+        depth: of the node.
+        is_open: whether the indicator is the node or stands above it.
+    """
+    indent, below = _INDENT * depth, _INDENT * (depth + 1)
     console.print(indent + _headline(node))
     for child in node.children:
-        leads_on = child in path
-        if is_open or leads_on:
+        if is_open or child in path:
             _print_node(console, child, path, depth + 1, is_open or child is path[-1])
-        elif node in path:
-            console.print(_INDENT * (depth + 1) + _headline(child))
-    if node.children and (is_open or node in path):
-        console.print(f"{indent}{_INDENT}{_sum_of_children(node)}")
-    if not node.children and is_open:
-        for line in _lines_of_tertiary(node):
-            console.print(f"{indent}{_INDENT}{line}")
+        else:
+            console.print(below + _headline(child))
+    for line in [_sum_of_children(node)] if node.children else _lines_of_tertiary(node):
+        console.print(below + line)
 
 
 def _headline(node: Node) -> str:

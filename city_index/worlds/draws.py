@@ -9,7 +9,6 @@ Everything random is drawn at once, in the canonical order of the nodes, before 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -108,21 +107,6 @@ def next_cities(published: np.ndarray) -> np.ndarray:
     return found
 
 
-@dataclass(frozen=True)
-class Pairs:
-    """Pairs of cities next to each other in a published ranking, best first.
-
-    Attributes:
-        upper: the number of the upper city.
-        lower: that of the lower one.
-        share_in_order: the share of worlds in which the upper one scores higher, ties counting half.
-    """
-
-    upper: np.ndarray
-    lower: np.ndarray
-    share_in_order: np.ndarray
-
-
 def rank_summary(
     tree: Tree,
     leaf_scores: Scores,
@@ -161,15 +145,3 @@ def rank_summary(
     for _done in ranked.over_batches(gather, batch_cells, threads):
         pass
     return {tree.codes[node]: each.summary(tiers if node == 0 else None) for node, each in gathered.items()}
-
-
-def pairs(summary: RankSummary, published: np.ndarray) -> Pairs:
-    """The pairs of a node's published ranking and how sure their order is.
-
-    Args:
-        summary: of the node.
-        published: the published rank of each city there, 0 where it has none.
-    """
-    upper = np.flatnonzero(summary.next_city >= 0)
-    upper = upper[np.argsort(published[upper], kind="stable")]
-    return Pairs(upper, summary.next_city[upper], summary.share_above_next[upper])

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from city_index.worlds.draws import draw_methods, draw_weights, leave_one_out, next_cities, rank_summary
+from city_index.worlds.draws import draw_methods, draw_weights, leave_one_out, rank_summary
 from city_index.worlds.sensitivity import IndexModel, Sensitivity, converged_indices
 from city_index.worlds.tree import Scores, Tree, Worlds
 
 if TYPE_CHECKING:
     import pandas
+    from duckdb import DuckDBPyRelation
 
 WEIGHTS = "weights"
 METHOD = "method"
@@ -29,6 +30,16 @@ MOST_CELLS = 100_000_000
 # Leaving out each node of a tree takes as many worlds as it has nodes.
 MOST_NODES_LEFT_OUT = 2_000
 LEAST_ROWS = 64
+
+# The measures of a choice, as `Sensitivity` has them.
+_MEASURES = (
+    "first_order",
+    "first_order_low",
+    "first_order_high",
+    "total_effect",
+    "total_effect_low",
+    "total_effect_high",
+)
 
 # Beyond these decimals lie the last bits of sums.
 DECIMALS = 12
@@ -43,8 +54,8 @@ class EditionScores:
         seed: of everything random.
         tree: its tree.
         published_scores: of its leaves, as published.
-        all_scores: the same, and beside them those of other normalisations that could have been chosen.
-        lifted_scores: all of them on the scale 1..100, where every mean is defined.
+        lifted_scores: these, and beside them those of other normalisations that could have been chosen, on the scale
+            1..100, where every mean is defined.
         published: by the code of the root and of each primary the published rank of each city, 0 where it has none.
         tiers: for each city the best and the worst published rank of its tier, 0 where it has none.
     """
@@ -53,7 +64,6 @@ class EditionScores:
     seed: int
     tree: Tree
     published_scores: Scores
-    all_scores: Scores
     lifted_scores: Scores
     published: dict[str, np.ndarray]
     tiers: tuple[np.ndarray, np.ndarray]
@@ -76,33 +86,34 @@ class EditionScores:
 
 
 def read_editions(
-    settings: pandas.DataFrame,
-    nodes: pandas.DataFrame,
-    scores: pandas.DataFrame,
-    alternatives: pandas.DataFrame,
-    ranks: pandas.DataFrame,
-    tiers: pandas.DataFrame,
+    settings: DuckDBPyRelation,
+    nodes: DuckDBPyRelation,
+    scores: DuckDBPyRelation,
+    alternatives: DuckDBPyRelation,
+    ranks: DuckDBPyRelation,
+    tiers: DuckDBPyRelation,
 ) -> Iterator[EditionScores]:
     """The editions that have a city with a total.
 
     Args:
-        settings: index_code, edition, random_seed.
-        nodes: the nodes of the published trees, as in int_scenario_indicators.
-        scores: index_code, edition, city_code, indicator_code, score of the tertiaries, as published.
-        alternatives: the same with scenario, the other normalisation.
-        ranks: index_code, edition, city_code, indicator_code, rank of the root and the primaries.
-        tiers: index_code, edition, city_code, tier_code.
+        settings: int_edition_settings.
+        nodes: int_scenario_indicators.
+        scores: int_tertiary_scores.
+        alternatives: int_alternative_scores.
+        ranks: int_indicator_scores.
+        tiers: int_city_tiers.
     """
-    parts = {
-        name: dict(list(frame.groupby(KEY, sort=True)))
-        for name, frame in {
-            "nodes": nodes,
-            "scores": scores,
-            "alternatives": alternatives,
-            "ranks": ranks,
-            "tiers": tiers,
-        }.items()
+    key = ", ".join(KEY)
+    cell = f"{key}, city_code, indicator_code"
+    frames = {
+        "nodes": nodes.filter("scenario = 'published'").df(),
+        "scores": scores.filter("scenario = 'published'").project(f"{cell}, score").df(),
+        "alternatives": alternatives.project(f"scenario, {cell}, score").df(),
+        "ranks": ranks.filter("level <= 1").project(f"{cell}, rank").df(),
+        "tiers": tiers.df(),
     }
+    parts = {name: dict(list(frame.groupby(KEY, sort=True))) for name, frame in frames.items()}
+    settings = settings.project(f"{key}, random_seed").df()
     for row in settings.sort_values(KEY).itertuples(index=False):
         key = (row.index_code, row.edition)
         if key not in parts["nodes"] or key not in parts["scores"] or key not in parts["ranks"]:
@@ -116,12 +127,8 @@ def _edition(key: tuple[str, str], seed: int, rows: dict[str, Any]) -> EditionSc
     tree = Tree.of(rows["nodes"].to_dict("records"))
     cities = sorted(rows["scores"]["city_code"].unique())
 
-    places, columns = _numbers(cities), _numbers([tree.codes[leaf] for leaf in tree.leaves])
-
     def scores_of(frame: pandas.DataFrame) -> Scores:
-        values = np.full((1, len(cities), len(columns)), np.nan)
-        values[0, frame["city_code"].map(places), frame["indicator_code"].map(columns)] = frame["score"].to_numpy(float)
-        return Scores(tuple(cities), values)
+        return Scores.of(tree, cities, frame["city_code"], frame["indicator_code"], frame["score"].to_numpy(float))
 
     base = scores_of(rows["scores"])
     others = []
@@ -129,15 +136,13 @@ def _edition(key: tuple[str, str], seed: int, rows: dict[str, Any]) -> EditionSc
         for _scenario, frame in rows["alternatives"].groupby("scenario", sort=True):
             found = scores_of(frame).values
             # A tertiary without such an alternative, and a city that it leaves without a score, keep the published one.
-            is_given = np.isin([tree.codes[leaf] for leaf in tree.leaves], frame["indicator_code"].unique())
-            others.append(Scores(base.cities, np.where(is_given & ~np.isnan(found), found, base.values)))
+            others.append(Scores(base.cities, np.where(np.isnan(found), base.values, found)))
     scores = base.beside(*others) if others else base
     return EditionScores(
         key=key,
         seed=seed,
         tree=tree,
         published_scores=base,
-        all_scores=scores,
         lifted_scores=scores.lifted(*_scale(tree, rows["nodes"], scores)),
         published=_published(tree, cities, rows["ranks"]),
         tiers=_tiers(cities, rows["ranks"], rows["tiers"], tree.codes[0]),
@@ -205,8 +210,7 @@ def rank_rows(edition: EditionScores, draw_count: int) -> Iterator[dict[str, Any
     scenarios = (WEIGHTS, METHOD, LEAVE_ONE_OUT) if node_count <= MOST_NODES_LEFT_OUT else (WEIGHTS, METHOD)
     for scenario in scenarios:
         worlds, scores = edition.worlds(scenario, draw_count)
-        next_city = {code: next_cities(published) for code, published in edition.published.items()}
-        found = rank_summary(edition.tree, scores, worlds, edition.published, edition.tiers, next_city)
+        found = rank_summary(edition.tree, scores, worlds, edition.published, edition.tiers)
         for code, summary in found.items():
             for place in np.flatnonzero(edition.published[code] > 0):
                 follows = int(summary.next_city[place])
@@ -246,45 +250,23 @@ def sensitivity_rows(edition: EditionScores, target_half_width: float, most: int
         model, model.factors, edition.seed, target_half_width, least=min(512, most), most=most
     )
     for number, factor in enumerate(found.factors):
-        yield _sensitivity_row(
-            edition,
-            factor,
-            found,
-            {
-                name: np.round(getattr(found, name)[number], DECIMALS)
-                for name in (
-                    "first_order",
-                    "first_order_low",
-                    "first_order_high",
-                    "total_effect",
-                    "total_effect_low",
-                    "total_effect_high",
-                )
-            },
-        )
+        measures = {name: np.round(getattr(found, name)[number], DECIMALS) for name in _MEASURES}
+        yield _sensitivity_row(edition, factor, found, can_vary=True, measures=measures)
     for factor in model.left_out:
-        yield _sensitivity_row(edition, factor, found, {})
+        yield _sensitivity_row(edition, factor, found, can_vary=False, measures=dict.fromkeys(_MEASURES, 0.0))
 
 
 def _sensitivity_row(
-    edition: EditionScores, factor: str, found: Sensitivity, values: dict[str, float]
+    edition: EditionScores, factor: str, found: Sensitivity, can_vary: bool, measures: dict[str, float]
 ) -> dict[str, Any]:
     kind, _colon, indicator_code = factor.partition(":")
-    names = (
-        "first_order",
-        "first_order_low",
-        "first_order_high",
-        "total_effect",
-        "total_effect_low",
-        "total_effect_high",
-    )
     return {
         "index_code": edition.key[0],
         "edition": edition.key[1],
         "factor": kind,
         "indicator_code": indicator_code or None,
-        "can_vary": bool(values),
-        **{name: float(values.get(name, 0.0)) for name in names},
+        "can_vary": can_vary,
+        **measures,
         "mean_rank_shift": np.round(found.mean, DECIMALS),
         "variance": np.round(found.variance, DECIMALS),
         "base_count": found.base_count,

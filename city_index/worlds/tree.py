@@ -197,9 +197,11 @@ class Scores:
         places = {code: place for place, code in enumerate(cities)}
         columns = {tree.codes[leaf]: column for column, leaf in enumerate(tree.leaves)}
         values = np.full((1, len(places), len(columns)), np.nan)
-        for city, indicator, found in zip(city_codes, indicator_codes, scores, strict=True):
-            if indicator in columns and found is not None:
-                values[0, places[city], columns[indicator]] = found
+        count = len(scores)
+        rows = np.fromiter((places[city] for city in city_codes), np.int64, count)
+        of_leaf = np.fromiter((columns.get(indicator, NONE) for indicator in indicator_codes), np.int64, count)
+        is_leaf = of_leaf != NONE
+        values[0, rows[is_leaf], of_leaf[is_leaf]] = np.asarray(scores, float)[is_leaf]
         return cls(tuple(cities), values)
 
     def beside(self, *others: Scores) -> Scores:

@@ -36,15 +36,11 @@ scopes as (
 
 ),
 
--- A hospital whose beds are not known weighs as the mean of the city's graded ones.
 weighed as (
 
     select
         *,
-        coalesce(
-            cast(beds as double),
-            avg(beds) over (partition by {{ key | join(', ') }})
-        ) as weight
+        {{ weight_by_beds(key) }} as weight
     from grades
 
 ),
@@ -57,12 +53,9 @@ graded as (
         cast(sum(beds) as bigint) as graded_beds,
         cast(count(score) as int) as scored_count,
         {{ stable_mean('score') }} as mean_score,
-        {{ stable_sum('weight * score') }} / nullif({{ stable_sum('case when score is not null then weight end') }}, 0)
-            as bed_weighted_score,
+        {{ stable_weighted_mean('weight', 'score') | indent(8) }} as bed_weighted_score,
         {{ stable_mean('alternative_score') }} as alternative_mean_score,
-        {{ stable_sum('weight * alternative_score') }}
-        / nullif({{ stable_sum('case when alternative_score is not null then weight end') }}, 0)
-            as alternative_bed_weighted_score,
+        {{ stable_weighted_mean('weight', 'alternative_score') | indent(8) }} as alternative_bed_weighted_score,
         {%- for number in grade_numbers %}
         count(case when grade_number = {{ number }} then 1 end)
         / nullif(cast(count(grade_number) as double), 0) as grade_{{ number }}_share,

@@ -111,7 +111,6 @@ final as (
             else {{ finite('observations.value / divisors.value') }}
         end as value,
         observations.provenance,
-        observations.rule_code,
         divisors.value as divisor
     from observations
     inner join denominators

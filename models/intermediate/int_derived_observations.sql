@@ -32,7 +32,7 @@ city_values as (
         {{ cell | join(', ') }},
         weighting,
         cast(count(*) as int) as record_count,
-        {{ stable_sum('weight * value') }} / {{ stable_sum('weight') }} as value,
+        {{ stable_weighted_mean('weight', 'value') | indent(8) }} as value,
         max(assessed_on) as newest_on
     from rule_hospitals
     group by {{ cell | join(', ') }}, weighting

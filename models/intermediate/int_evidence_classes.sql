@@ -95,7 +95,6 @@ sorted as (
         originals.evidence_id,
         originals.kind,
         originals.given_status,
-        originals.clean_title,
         filtered.filter_code,
         case
             when originals.label_code is not null then 'manual'
@@ -123,7 +122,6 @@ final as (
 
     select
         sorted.evidence_id,
-        sorted.clean_title,
         sorted.filter_code,
         sorted.classification,
         sorted.indicator_code,

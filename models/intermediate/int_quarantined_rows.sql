@@ -1,3 +1,12 @@
+{%- set versions = {
+    'observations': ref('stg_observation_versions'),
+    'statistics': ref('stg_statistic_versions'),
+    'cities': ref('stg_city_versions'),
+    'frameworks': ref('stg_framework_versions'),
+    'hospitals': ref('stg_hospital_versions'),
+    'evidence': ref('stg_evidence_versions'),
+} -%}
+
 with
 
 quarantine as (
@@ -6,85 +15,17 @@ quarantine as (
 
 ),
 
-observations as (
-
-    select * from {{ ref('stg_observation_versions') }}
-
-),
-
-statistics as (
-
-    select * from {{ ref('stg_statistic_versions') }}
-
-),
-
-cities as (
-
-    select * from {{ ref('stg_city_versions') }}
-
-),
-
-frameworks as (
-
-    select * from {{ ref('stg_framework_versions') }}
-
-),
-
-hospitals as (
-
-    select * from {{ ref('stg_hospital_versions') }}
-
-),
-
-evidence as (
-
-    select * from {{ ref('stg_evidence_versions') }}
-
-),
-
 accepted_keys as (
 
+    {%- for kind, relation in versions.items() %}
     select
-        'observations' as kind,
-        {{ row_key(['index_code', 'edition', 'city_code', 'indicator_code']) }} as row_key,
+        '{{ kind }}' as kind,
+        {{ row_key(landing_keys()[kind]) }} as row_key,
         batch_number
-    from observations
+    from {{ relation }}
     where batch_number > 0
-    union all
-    select
-        'statistics' as kind,
-        {{ row_key(['city_code', 'year', 'statistic_code']) }} as row_key,
-        batch_number
-    from statistics
-    where batch_number > 0
-    union all
-    select
-        'cities' as kind,
-        {{ row_key(['city_code']) }} as row_key,
-        batch_number
-    from cities
-    where batch_number > 0
-    union all
-    select
-        'frameworks' as kind,
-        {{ row_key(['index_code', 'edition', 'indicator_code']) }} as row_key,
-        batch_number
-    from frameworks
-    where batch_number > 0
-    union all
-    select
-        'hospitals' as kind,
-        {{ row_key(['hospital_code', 'standard_code', 'standard_version', 'assessed_on']) }} as row_key,
-        batch_number
-    from hospitals
-    where batch_number > 0
-    union all
-    select
-        'evidence' as kind,
-        {{ row_key(['evidence_id']) }} as row_key,
-        batch_number
-    from evidence
-    where batch_number > 0
+    {{- '\n    union all' if not loop.last }}
+    {%- endfor %}
 
 ),
 

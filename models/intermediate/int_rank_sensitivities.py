@@ -34,18 +34,13 @@ def model(dbt, session):
     """One row for each edition and choice."""
     target_half_width = float(dbt.config.meta_get("target_half_width"))
     most = int(dbt.config.meta_get("most_rows"))
-    nodes = dbt.ref("int_scenario_indicators").filter("scenario = 'published'").df()
-    scores = dbt.ref("int_tertiary_scores").filter("scenario = 'published'")
-    ranks = dbt.ref("int_indicator_scores").filter("level <= 1")
     editions = read_editions(
-        settings=dbt.ref("int_edition_settings").project("index_code, edition, random_seed").df(),
-        nodes=nodes,
-        scores=scores.project("index_code, edition, city_code, indicator_code, score").df(),
-        alternatives=dbt.ref("int_alternative_scores")
-        .project("scenario, index_code, edition, city_code, indicator_code, score")
-        .df(),
-        ranks=ranks.project("index_code, edition, city_code, indicator_code, rank").df(),
-        tiers=dbt.ref("int_city_tiers").df(),
+        settings=dbt.ref("int_edition_settings"),
+        nodes=dbt.ref("int_scenario_indicators"),
+        scores=dbt.ref("int_tertiary_scores"),
+        alternatives=dbt.ref("int_alternative_scores"),
+        ranks=dbt.ref("int_indicator_scores"),
+        tiers=dbt.ref("int_city_tiers"),
     )
     rows = [row for edition in editions for row in sensitivity_rows(edition, target_half_width, most)]
     return pandas.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)

@@ -33,18 +33,13 @@ COLUMNS = {
 def model(dbt, session):
     """One row for each scenario, city and node at the two uppermost levels that has a published rank."""
     draw_count = int(dbt.config.meta_get("draw_count"))
-    nodes = dbt.ref("int_scenario_indicators").filter("scenario = 'published'").df()
-    scores = dbt.ref("int_tertiary_scores").filter("scenario = 'published'")
-    ranks = dbt.ref("int_indicator_scores").filter("level <= 1")
     editions = read_editions(
-        settings=dbt.ref("int_edition_settings").project("index_code, edition, random_seed").df(),
-        nodes=nodes,
-        scores=scores.project("index_code, edition, city_code, indicator_code, score").df(),
-        alternatives=dbt.ref("int_alternative_scores")
-        .project("scenario, index_code, edition, city_code, indicator_code, score")
-        .df(),
-        ranks=ranks.project("index_code, edition, city_code, indicator_code, rank").df(),
-        tiers=dbt.ref("int_city_tiers").df(),
+        settings=dbt.ref("int_edition_settings"),
+        nodes=dbt.ref("int_scenario_indicators"),
+        scores=dbt.ref("int_tertiary_scores"),
+        alternatives=dbt.ref("int_alternative_scores"),
+        ranks=dbt.ref("int_indicator_scores"),
+        tiers=dbt.ref("int_city_tiers"),
     )
     rows = [row for edition in editions for row in rank_rows(edition, draw_count)]
     return pandas.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)

@@ -57,15 +57,11 @@ hospital_values as (
 
 ),
 
--- A hospital whose beds are not known weighs as the mean of the others.
 with_beds as (
 
     select
         *,
-        coalesce(
-            cast(beds as double),
-            avg(beds) over (partition by {{ cell | join(', ') }})
-        ) as known_weight
+        {{ weight_by_beds(cell) }} as known_weight
     from hospital_values
     where value is not null
 

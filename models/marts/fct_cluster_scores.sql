@@ -90,7 +90,7 @@ cluster_scores as (
         indicator_code,
         cast(count(score) as int) as city_count,
         cast(count(city_weight) as int) as weighted_city_count,
-        {{ stable_sum('scaled_weight * score') }} / nullif({{ stable_sum('scaled_weight') }}, 0) as gdp_weighted_score,
+        {{ stable_weighted_mean('scaled_weight', 'score') | indent(8) }} as gdp_weighted_score,
         {{ stable_mean('score') }} as mean_score,
         case
             when min(score) = 0 and max(score) = 0 then 0

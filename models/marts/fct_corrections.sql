@@ -1,82 +1,31 @@
-with
-
-repeated_observations as (
-
-    {{ repeated_versions(
-        ref('stg_observation_versions'),
-        ['index_code', 'edition', 'city_code', 'indicator_code']
-    ) | indent(4) }}
-
-),
-
-repeated_statistics as (
-
-    {{ repeated_versions(ref('stg_statistic_versions'), ['city_code', 'year', 'statistic_code']) | indent(4) }}
-
-),
-
-repeated_cities as (
-
-    {{ repeated_versions(ref('stg_city_versions'), ['city_code']) | indent(4) }}
-
-),
-
-repeated_frameworks as (
-
-    {{ repeated_versions(ref('stg_framework_versions'), ['index_code', 'edition', 'indicator_code']) | indent(4) }}
-
-),
-
-repeated_hospitals as (
-
-    {{ repeated_versions(
-        ref('stg_hospital_versions'),
-        ['hospital_code', 'standard_code', 'standard_version', 'assessed_on']
-    ) | indent(4) }}
-
-),
-
-repeated_evidence as (
-
-    {{ repeated_versions(ref('stg_evidence_versions'), ['evidence_id']) | indent(4) }}
-
-),
-
-changes as (
-
-    {{ corrections(
-        'observations',
-        'repeated_observations',
-        key=['index_code', 'edition', 'city_code', 'indicator_code'],
-        index_key=['index_code', 'edition', 'city_code', 'indicator_code'],
-        numbers=['value'],
-        texts=['observed_on', 'source', 'provenance']
-    ) }}
-    union all
-    {{ corrections(
-        'statistics',
-        'repeated_statistics',
-        key=['city_code', 'year', 'statistic_code'],
-        index_key=['city_code'],
-        numbers=['value'],
-        texts=['unit', 'source']
-    ) }}
-    union all
-    {{ corrections(
-        'cities',
-        'repeated_cities',
-        key=['city_code'],
-        index_key=['city_code'],
-        numbers=['longitude', 'latitude'],
-        texts=['name_zh', 'name_en', 'province_zh', 'province_en', 'adcode']
-    ) }}
-    union all
-    {{ corrections(
-        'frameworks',
-        'repeated_frameworks',
-        key=['index_code', 'edition', 'indicator_code'],
-        index_key=['index_code', 'edition', 'indicator_code'],
-        numbers=[
+{#- What may change of each kind: the columns that tell where the row belongs, and its fields. -#}
+{%- set kinds = [
+    {
+        'name': 'observations',
+        'versions': ref('stg_observation_versions'),
+        'index_key': ['index_code', 'edition', 'city_code', 'indicator_code'],
+        'numbers': ['value'],
+        'texts': ['observed_on', 'source', 'provenance'],
+    },
+    {
+        'name': 'statistics',
+        'versions': ref('stg_statistic_versions'),
+        'index_key': ['city_code'],
+        'numbers': ['value'],
+        'texts': ['unit', 'source'],
+    },
+    {
+        'name': 'cities',
+        'versions': ref('stg_city_versions'),
+        'index_key': ['city_code'],
+        'numbers': ['longitude', 'latitude'],
+        'texts': ['name_zh', 'name_en', 'province_zh', 'province_en', 'adcode'],
+    },
+    {
+        'name': 'frameworks',
+        'versions': ref('stg_framework_versions'),
+        'index_key': ['index_code', 'edition', 'indicator_code'],
+        'numbers': [
             'weight',
             'min_coverage',
             'direction',
@@ -85,9 +34,9 @@ changes as (
             'scale_low',
             'scale_high',
             'treatment_limit',
-            'random_seed'
+            'random_seed',
         ],
-        texts=[
+        'texts': [
             'parent_code',
             'name_zh',
             'name_en',
@@ -97,26 +46,22 @@ changes as (
             'weight_status',
             'denominator',
             'imputation',
-            'treatment'
-        ]
-    ) }}
-    union all
-    {{ corrections(
-        'hospitals',
-        'repeated_hospitals',
-        key=['hospital_code', 'standard_code', 'standard_version', 'assessed_on'],
-        index_key=['city_code'],
-        numbers=['beds'],
-        texts=['city_code', 'grade', 'hospital_name_zh', 'source']
-    ) }}
-    union all
-    {{ corrections(
-        'evidence',
-        'repeated_evidence',
-        key=['evidence_id'],
-        index_key=['city_code', 'indicator_code'],
-        numbers=[],
-        texts=[
+            'treatment',
+        ],
+    },
+    {
+        'name': 'hospitals',
+        'versions': ref('stg_hospital_versions'),
+        'index_key': ['city_code'],
+        'numbers': ['beds'],
+        'texts': ['city_code', 'grade', 'hospital_name_zh', 'source'],
+    },
+    {
+        'name': 'evidence',
+        'versions': ref('stg_evidence_versions'),
+        'index_key': ['city_code', 'indicator_code'],
+        'numbers': [],
+        'texts': [
             'city_code',
             'title',
             'published_on',
@@ -125,9 +70,35 @@ changes as (
             'status',
             'url',
             'publisher',
-            'text'
-        ]
+            'text',
+        ],
+    },
+] -%}
+
+with
+
+{% for kind in kinds -%}
+repeated_{{ kind.name }} as (
+
+    {{ repeated_versions(kind.versions, landing_keys()[kind.name]) | indent(4) }}
+
+),
+
+{% endfor -%}
+
+changes as (
+
+    {%- for kind in kinds %}
+    {{ corrections(
+        kind.name,
+        'repeated_' ~ kind.name,
+        landing_keys()[kind.name],
+        kind.index_key,
+        kind.numbers,
+        kind.texts
     ) }}
+    {{- '\n    union all' if not loop.last }}
+    {%- endfor %}
 
 ),
 

@@ -3,7 +3,7 @@ with
 evidence as (
 
     select *
-    from {{ current_version(ref('stg_evidence_versions'), ['evidence_id']) }} as current_versions
+    from {{ current_version(ref('stg_evidence_versions'), landing_keys().evidence) }} as current_versions
 
 ),
 

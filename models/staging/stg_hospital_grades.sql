@@ -5,7 +5,7 @@ hospital_grades as (
     select *
     from {{ current_version(
         ref('stg_hospital_versions'),
-        ['hospital_code', 'standard_code', 'standard_version', 'assessed_on']
+        landing_keys().hospitals
     ) }} as current_versions
 
 ),

@@ -5,7 +5,7 @@ observations as (
     select *
     from {{ current_version(
         ref('stg_observation_versions'),
-        ['index_code', 'edition', 'city_code', 'indicator_code']
+        landing_keys().observations
     ) }} as current_versions
 
 ),

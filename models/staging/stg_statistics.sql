@@ -5,7 +5,7 @@ statistics as (
     select *
     from {{ current_version(
         ref('stg_statistic_versions'),
-        ['city_code', 'year', 'statistic_code']
+        landing_keys().statistics
     ) }} as current_versions
 
 ),

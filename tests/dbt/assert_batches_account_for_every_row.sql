@@ -10,7 +10,7 @@ batches as (
 
 ),
 
-{% set kinds = ['cities', 'frameworks', 'observations', 'statistics', 'hospitals', 'evidence'] -%}
+{% set kinds = landing_keys() | list -%}
 
 {% for kind in kinds -%}
 {{ kind }} as (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 from pathlib import Path
@@ -82,6 +83,13 @@ def test_seeds_have_the_types_of_the_landing_contract() -> None:
     for kind, contract in contracts().items():
         found = {name: data_type for name, data_type in types[kind].items() if name in contract.names}
         assert found == {column.name: column.data_type for column in contract.columns}, kind
+
+
+def test_the_models_know_the_keys_of_the_landing_contract() -> None:
+    (written,) = re.findall(
+        r"macro landing_keys\(\) %\}\s*\{\{ return\((.*?)\) \}\}", read("macros/landed.sql"), re.DOTALL
+    )
+    assert ast.literal_eval(written) == {kind: list(contract.key) for kind, contract in contracts().items()}
 
 
 def test_only_the_settings_read_the_environment() -> None:

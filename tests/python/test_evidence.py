@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from classification import Answer, classify, markdown, seed, sentence, taxonomy
 from index_rows import Row
-from record_rows import RULES, TAXONOMY, framework, record, reference_seeds
+from record_rows import computed, record
 from warehouse import Warehouse
 
 from city_index.settings import PROJECT_DIRECTORY
@@ -22,26 +22,8 @@ def warehouses(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Warehouse]
     )
 
 
-def computed(
-    warehouse: Warehouse,
-    evidence: list[Row],
-    editions: tuple[str, ...] = ("2024",),
-    words: dict[str, list[Row]] = TAXONOMY,
-) -> list[dict[str, Any]]:
-    seeds = {
-        "frameworks": [row for edition in editions for row in framework(edition)],
-        "derivation_rules": RULES,
-        "cities": [{"city_code": city, "name_zh": city, "name_en": city} for city in ("beijing", "wuhan")],
-        **reference_seeds(),
-        **words,
-    }
-    return warehouse.run(
-        landed={"evidence": evidence}, **{name: rows for name, rows in seeds.items() if warehouse.rests_on(name)}
-    )
-
-
 def sorted_records(warehouses, *evidence: Row) -> dict[str, dict[str, Any]]:
-    found = computed(warehouses["fct_evidence"], list(evidence))
+    found = computed(warehouses["fct_evidence"], evidence=evidence)
     assert len(found) == len(evidence)
     return {row["evidence_id"]: row for row in found}
 
@@ -163,7 +145,7 @@ def test_a_label_by_a_person_wins_and_says_so(warehouses) -> None:
         record("a", "床位管理", "2023-01-01"),
         record("a", "床位管理", "2023-01-01", indicator_code="link", batch_number="2"),
     ]
-    (corrected,) = computed(warehouses["fct_evidence"], rows)
+    (corrected,) = computed(warehouses["fct_evidence"], evidence=rows)
     assert (corrected["classification"], corrected["indicator_code"]) == ("manual", "link")
 
 
@@ -184,13 +166,13 @@ def test_what_is_no_evidence_is_set_aside_and_stays_visible(warehouses) -> None:
 def test_what_was_not_reached_or_is_no_more_is_no_evidence(warehouses) -> None:
     found = computed(
         warehouses["fct_evidence"],
-        [
+        evidence=[
             record("a", "我院未通过电子病历五级评审", "2023-01-01"),
             record("b", "撤销互联网医院牌照", "2023-01-02"),
             record("c", "互联网医院建设情况调研报告", "2023-01-03"),
             record("d", "医疗集团购置远程影像诊断平台", "2023-01-04"),
         ],
-        words=taxonomy(),
+        seeds=taxonomy(),
     )
     classes = {row["evidence_id"]: (row["classification"], row["filter_code"]) for row in found}
     assert classes["a"] == classes["b"] == ("filtered", "withdrawn")
@@ -201,7 +183,7 @@ def test_a_long_text_is_read_to_its_end(warehouses) -> None:
     """Words are found wherever pieces of the text begin, and the work does not grow with the square of its length."""
     for position in (*range(240, 262), 5_000, 99_990):
         text = "无" * position + "处方流转"
-        (found,) = computed(warehouses["fct_evidence"], [record("a", "标题", "2023-01-01", text=text)])
+        (found,) = computed(warehouses["fct_evidence"], evidence=[record("a", "标题", "2023-01-01", text=text)])
         assert (found["rule_code"], found["rule_points"]) == ("link_exact", 5), position
 
 
@@ -232,7 +214,7 @@ def test_a_record_keeps_its_points_while_it_is_fresh_and_loses_them_evenly(wareh
     fresh, stale = 3 * 365.25, 10 * 365.25
     for age in (0, 1095, 1096, 2000, 3652, 3653, 5000):
         rows = [record("a", "处方流转上线", str(end - timedelta(days=age)))]
-        (found,) = computed(warehouses["fct_indicator_evidence"], rows)
+        (found,) = computed(warehouses["fct_indicator_evidence"], evidence=rows, editions=["2024"])
         share = 1 - 0.6 * min(max((age - fresh) / (stale - fresh), 0), 1)
         assert found["score"] == pytest.approx(80 * share, abs=1e-9), age
 
@@ -245,14 +227,14 @@ def test_a_tertiary_scores_as_its_strongest_record_by_the_day(warehouses) -> Non
         record("reprint", "处方流转试点！", "2024-02-01"),
         record("late", "处方流转系统通过评审", "2025-01-01"),
     ]
-    found = {row["edition"]: row for row in computed(warehouses["fct_indicator_evidence"], rows, ("2020", "2024"))}
+    found = {row["edition"]: row for row in computed(warehouses["fct_indicator_evidence"], evidence=rows)}
     assert (found["2024"]["record_count"], found["2024"]["best_status"]) == (3, "assessed")
     assert (found["2024"]["best_evidence_id"], found["2024"]["score"]) == ("pilot", 50)
     assert (found["2024"]["newest_on"], found["2020"]["newest_on"]) == (date(2024, 1, 1), date(2015, 1, 1))
     assert (found["2020"]["record_count"], found["2020"]["best_evidence_id"]) == (1, "old")
     scores = {
         (row["edition"], row["indicator_code"]): (row["score"], row["provenance"], row["rule_code"])
-        for row in computed(warehouses["fct_indicator_scores"], rows, ("2020", "2024"))
+        for row in computed(warehouses["fct_indicator_scores"], evidence=rows)
     }
     assert scores["2024", "link"] == (50, "derived", "link_rule")
     assert ("2020", "link") not in scores  # the rule holds since 2021
@@ -260,7 +242,7 @@ def test_a_tertiary_scores_as_its_strongest_record_by_the_day(warehouses) -> Non
 
 def test_a_tertiary_without_records_has_no_value(warehouses) -> None:
     rows = [record("a", "处方流转试点", "2024-01-01"), record("b", "天气", "2024-01-01", city="wuhan")]
-    found = computed(warehouses["fct_indicator_scores"], rows)
+    found = computed(warehouses["fct_indicator_scores"], evidence=rows, editions=["2024"])
     assert {row["city_code"] for row in found} == {"beijing"}
     (beds,) = (row for row in found if row["indicator_code"] == "beds")
     assert (beds["score"], beds["missing_reason"]) == (None, "not_observed")

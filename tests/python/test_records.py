@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from index_rows import Row, observation
-from record_rows import INDEX, RULES, TAXONOMY, framework, hospital, record, reference_seeds
+from index_rows import observation
+from record_rows import INDEX, RULES, computed, hospital, record
 from warehouse import Warehouse
 
 Cell = tuple[str, str, str]
@@ -18,31 +18,6 @@ Cell = tuple[str, str, str]
 def warehouses(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Warehouse]:
     tables = ("fct_indicator_scores", "fct_derived_observations", "fct_city_smart_hospitals", "fct_hospital_grades")
     return Warehouse.compile_several(tmp_path_factory.mktemp("warehouse"), tables)
-
-
-def computed(
-    warehouse: Warehouse,
-    hospitals: list[Row] = (),
-    evidence: list[Row] = (),
-    observations: list[Row] = (),
-    editions: tuple[str, ...] = ("2020", "2024"),
-    rules: list[Row] = RULES,
-    synthetic: dict[str, list[Row]] | None = None,
-    described: list[Row] = (),
-) -> list[dict[str, Any]]:
-    """The rows of a table, where the given records have landed."""
-    seeds = {
-        "frameworks": [row for edition in editions for row in framework(edition)],
-        "derivation_rules": rules,
-        "cities": [{"city_code": city, "name_zh": city, "name_en": city} for city in ("beijing", "wuhan")],
-        "observations": list(observations),
-        "editions": list(described),
-        **reference_seeds(),
-        **TAXONOMY,
-        **(synthetic or {}),
-    }
-    landed = {"hospitals": list(hospitals), "evidence": list(evidence)}
-    return warehouse.run(landed=landed, **{name: rows for name, rows in seeds.items() if warehouse.rests_on(name)})
 
 
 def values(rows: list[dict[str, Any]]) -> dict[Cell, tuple[float, str]]:
@@ -224,13 +199,13 @@ def test_observed_stands_before_derived_before_reconstructed(warehouses) -> None
         ("reconstructed", (50.0, "derived")),
     ]:
         given = [observation(key, "beijing", "records", 7.0, provenance)]
-        rows = computed(warehouses["fct_indicator_scores"], hospitals, observations=given)
+        rows = computed(warehouses["fct_indicator_scores"], hospitals, seeds={"observations": given})
         assert values(rows)["2024", "beijing", "records"] == expected
         rule_codes = {row["indicator_code"]: row["rule_code"] for row in rows if row["edition"] == "2024"}
         assert rule_codes["service_share"] == "service_rule"
         assert rule_codes["records"] == ("records_rule" if provenance == "reconstructed" else None)
         assert rule_codes["total"] is None
-        derived = computed(warehouses["fct_derived_observations"], hospitals, observations=given)
+        derived = computed(warehouses["fct_derived_observations"], hospitals, seeds={"observations": given})
         used = {row["indicator_code"]: (row["is_used"], row["used_provenance"]) for row in derived}
         assert used["records"] == (provenance == "reconstructed", expected[1])
         assert used["service_share"] == (True, "derived")
@@ -241,8 +216,8 @@ def test_records_bring_no_city_to_an_edition_that_has_observations(warehouses) -
     scores = warehouses["fct_indicator_scores"]
     given = [observation({"index_code": INDEX, "edition": "2024"}, "beijing", "beds", 1.0)]
     assert {row["city_code"] for row in computed(scores, hospitals)} == {"beijing", "wuhan"}
-    assert {row["city_code"] for row in computed(scores, hospitals, observations=given)} == {"beijing"}
-    derived = computed(warehouses["fct_derived_observations"], hospitals, observations=given)
+    assert {row["city_code"] for row in computed(scores, hospitals, seeds={"observations": given})} == {"beijing"}
+    derived = computed(warehouses["fct_derived_observations"], hospitals, seeds={"observations": given})
     assert {row["city_code"]: row["is_used"] for row in derived} == {"beijing": True, "wuhan": False}
 
 
@@ -274,10 +249,10 @@ def test_an_edition_without_a_day_takes_no_records(warehouses) -> None:
     derived = warehouses["fct_derived_observations"]
     assert computed(derived, hospitals, editions=("autumn",)) == []
     described = [{"index_code": INDEX, "edition": "autumn", "as_of_date": "2022-09-30"}]
-    (found,) = computed(derived, hospitals, editions=("autumn",), described=described)
+    (found,) = computed(derived, hospitals, editions=("autumn",), seeds={"editions": described})
     assert found["as_of_date"] == date(2022, 9, 30)
     described = [{"index_code": INDEX, "edition": "2024", "as_of_date": "2021-12-31"}]
-    assert computed(derived, hospitals, editions=("2024",), described=described) == []
+    assert computed(derived, hospitals, editions=("2024",), seeds={"editions": described}) == []
 
 
 def test_synthetic_records_feed_synthetic_editions_only(warehouses) -> None:
@@ -289,8 +264,7 @@ def test_synthetic_records_feed_synthetic_editions_only(warehouses) -> None:
         [hospital("h1", "4", "2022-01-01")],
         [record("e1", "处方流转上线", "2022-01-01")],
         editions=("2024", "demo"),
-        synthetic={"hospitals": [made_up]},
-        described=described,
+        seeds={"hospitals": [made_up], "editions": described},
     )
     assert {(row["edition"], row["indicator_code"]): row["value"] for row in found} == {
         ("2024", "records"): 50,
@@ -317,8 +291,11 @@ def test_shipped_records_stay_synthetic_whatever_a_later_batch_says_of_them(ware
         [hospital("made_up", "2", "2022-01-01"), hospital("made_up", "4", "2023-01-01")],
         [record("shipped", "处方流转上线", "2022-01-01", indicator_code="link", status="assessed")],
         editions=("2024", "demo"),
-        synthetic={"hospitals": [made_up], "evidence": [record("shipped", "处方流转上线", "2022-01-01")]},
-        described=described,
+        seeds={
+            "hospitals": [made_up],
+            "evidence": [record("shipped", "处方流转上线", "2022-01-01")],
+            "editions": described,
+        },
     )
     assert {(row["edition"], row["indicator_code"]): row["value"] for row in found} == {
         ("demo", "records"): 50,

@@ -9,7 +9,7 @@ import pytest
 from support import Published, rows
 
 from city_index.worlds.draws import published_ranks
-from city_index.worlds.editions import KEY, EditionScores, rank_rows, read_editions, sensitivity_rows
+from city_index.worlds.editions import EditionScores, rank_rows, read_editions, sensitivity_rows
 
 pytestmark = pytest.mark.slow
 
@@ -25,18 +25,16 @@ def build(published: Published):
 
 @pytest.fixture(scope="module")
 def editions(build) -> dict[tuple[str, str], EditionScores]:
-    def frame(query: str):
-        return build.execute(query).df()
+    def model(name: str) -> duckdb.DuckDBPyRelation:
+        return build.table(f"intermediate.{name}")
 
-    key = ", ".join(KEY)
-    cells = f"{key}, city_code, indicator_code"
     found = read_editions(
-        settings=frame(f"select {key}, random_seed from intermediate.int_edition_settings"),
-        nodes=frame("select * from intermediate.int_scenario_indicators where scenario = 'published'"),
-        scores=frame(f"select {cells}, score from intermediate.int_tertiary_scores where scenario = 'published'"),
-        alternatives=frame(f"select scenario, {cells}, score from intermediate.int_alternative_scores"),
-        ranks=frame(f"select {cells}, rank from intermediate.int_indicator_scores where level <= 1"),
-        tiers=frame("select * from intermediate.int_city_tiers"),
+        settings=model("int_edition_settings"),
+        nodes=model("int_scenario_indicators"),
+        scores=model("int_tertiary_scores"),
+        alternatives=model("int_alternative_scores"),
+        ranks=model("int_indicator_scores"),
+        tiers=model("int_city_tiers"),
     )
     return {edition.key: edition for edition in found}
 

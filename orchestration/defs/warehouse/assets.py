@@ -110,7 +110,8 @@ def dbt_build_assets(settings: Settings) -> tuple[dg.AssetsDefinition, dict[str,
         if not invocation.is_successful():
             found = session.failed_checks() or session.dbt_errors() or ["dbt build failed"]
             raise dg.Failure(description="; ".join(found[:3]), allow_retries=False)
-        session.keep_unit_tests()
+        if not tested:
+            session.keep_unit_tests()
         session.reporter.finish(f"{len(events)} results")
 
     return dbt_build, mart_asset_keys(manifest)
