@@ -3,9 +3,9 @@
 What belongs here: what each step does and when it refuses. What does not: the order and retries of the steps, which
 are Dagster's, and the formulas, which are dbt's.
 
-The steps: land, collect_inputs, check_raw, (dbt builds), check_marts, publish. Publishing trusts nobody: it reads the
-results of all gates from the build's folder and refuses unless they are there, belong to the very file it would
-publish, and none of them failed.
+The steps: land, collect_inputs, check_raw, (dbt builds), check_marts, assemble, publish; between the last two come the
+parts that are made from the assembled tables. Assembling trusts nobody: it reads the results of all gates from the
+build's folder and refuses unless they are there, belong to the very file it would publish, and none of them failed.
 """
 
 from __future__ import annotations
@@ -78,6 +78,26 @@ class Outcome:
     checks: list[Check]
 
 
+@dataclass(frozen=True)
+class Candidate:
+    """A release that is being assembled.
+
+    Attributes:
+        folder: where it is assembled; it is renamed into place when it is whole.
+        manifest: what it is made of; its files are listed last.
+        checks: the results of all checks of its build.
+    """
+
+    folder: Path
+    manifest: Manifest
+    checks: list[Check]
+
+    @property
+    def database(self) -> Path:
+        """The database of the release."""
+        return self.folder / DATABASE_NAME
+
+
 @dataclass
 class RebuildSession:
     """One rebuild under the rebuild lock. Make one with ``rebuild_session``.
@@ -98,6 +118,8 @@ class RebuildSession:
     landings: list[LandingOutcome] = field(default_factory=list)
     _build: Build | None = None
     _started: Build | None = None
+    _candidate: Candidate | None = None
+    _is_unchanged: bool = False
 
     @property
     def build(self) -> Build:
@@ -231,20 +253,29 @@ class RebuildSession:
             return ["inputs or code changed while they were being built; run again"]
         return []
 
-    def publish(self) -> Outcome:
-        """Assemble, verify, keep and activate a release, unless the newest one already holds the same content.
+    def _sound_checks(self) -> list[Check]:
+        """The results of all checks of a build that may be published.
 
         Raises:
-            GateRefused: a gate refused, did not run, or saw another build.
-            NothingPublishable: no city has a score.
-            CityIndexError: the release could not be assembled or verified. Readers still see the release from before.
+            GateRefused: it may not be.
         """
         dbt_results = self._dbt_results()
         checks = self._checks(dbt_results)
         refusals = self._refusals(checks, dbt_results)
         if refusals:
             raise GateRefused(refusals[0])
-        self.reporter.stage("publish")
+        return checks
+
+    def assemble(self) -> Candidate | None:
+        """Assemble the tables of a release from the audited build; None where the newest one holds the same content.
+
+        Raises:
+            GateRefused: a gate refused, did not run, or saw another build.
+            NothingPublishable: no city has a score.
+            CityIndexError: the release could not be assembled or verified.
+        """
+        checks = self._sound_checks()
+        self.reporter.stage("assemble")
         if not _has_scores(self.build):
             raise NothingPublishable("no city of any edition has a total score; there is nothing to publish")
         releases = store.kept_releases(self.settings)
@@ -252,13 +283,36 @@ class RebuildSession:
         current = store.current_release(self.settings)
         sequence = 1 + max((m.sequence for m in (newest, current) if m is not None), default=0)
         candidate = self._assemble(sequence, checks)
-        if (
+        self._is_unchanged = (
             newest is not None
             and newest.is_same_content(candidate.manifest)
             and not store.release_faults(self.settings, newest)
-        ):
+        )
+        if self._is_unchanged:
             shutil.rmtree(candidate.folder)
-            kind = self._leave_unchanged(current)
+            self.reporter.finish(f"the same content as release {newest.release_id}")
+            return None
+        manifest = candidate.manifest
+        manifest.tables.update(add_release_tables(candidate.folder, manifest, candidate.checks))
+        verify_database(candidate.folder, manifest.release_id, manifest.tables)
+        self._candidate = candidate
+        self.reporter.finish(f"{len(manifest.tables)} tables")
+        return candidate
+
+    def publish(self) -> Outcome:
+        """Keep and activate the assembled release, or see that the newest one is what readers have.
+
+        Raises:
+            GateRefused: this run assembled none, or it may no longer be published.
+            CityIndexError: the release could not be kept. Readers still see the release from before.
+        """
+        checks = self._sound_checks()
+        candidate = self._candidate
+        if candidate is None and not self._is_unchanged:
+            raise GateRefused("this run did not assemble the release; run the whole job")
+        self.reporter.stage("publish")
+        if candidate is None:
+            kind = self._leave_unchanged(store.current_release(self.settings))
         else:
             self._finish(candidate)
             store.keep(self.settings, candidate.folder, candidate.manifest.release_id)
@@ -284,7 +338,7 @@ class RebuildSession:
         store.activate(self.settings, wanted)
         return RESTORED if current is None else PUBLISHED
 
-    def _assemble(self, sequence: int, checks: list[Check]) -> _Candidate:
+    def _assemble(self, sequence: int, checks: list[Check]) -> Candidate:
         build = self.build
         staging = store.staging_folder(self.settings, build.build_id)
         content_hash, rows = assemble_tables(build.database, staging, self.settings.build_memory_bytes)
@@ -305,26 +359,15 @@ class RebuildSession:
             checks=count_by_status(checks),
             tables=rows,
         )
-        return _Candidate(folder=staging, manifest=manifest, checks=checks)
+        return Candidate(folder=staging, manifest=manifest, checks=checks)
 
-    def _finish(self, candidate: _Candidate) -> None:
-        """Complete a candidate: release tables, data docs, verification, checksums; all durable."""
+    def _finish(self, candidate: Candidate) -> None:
+        """Complete a candidate: data docs and checksums; all durable."""
         manifest, folder = candidate.manifest, candidate.folder
-        manifest.tables.update(add_release_tables(folder, manifest, candidate.checks))
-        verify_database(folder, manifest.release_id, manifest.tables)
         self.gates.write_data_docs(folder / "data_docs")
         manifest.files.update(list_files(folder))
         sync_folder(folder)
         write_manifest(folder, manifest)
-
-
-@dataclass(frozen=True)
-class _Candidate:
-    """A release that is being assembled."""
-
-    folder: Path
-    manifest: Manifest
-    checks: list[Check]
 
 
 def _counted(checks: list[Check]) -> str:

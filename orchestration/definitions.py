@@ -7,7 +7,7 @@ from orchestration.defs.inputs.assets import raw_inputs
 from orchestration.defs.landing.assets import landing, retried_observations
 from orchestration.defs.landing.sensor import landing_sensor
 from orchestration.defs.nightly.jobs import backfill_job, nightly_job, nightly_schedule, report_failed_start
-from orchestration.defs.releases.assets import published_release_asset
+from orchestration.defs.releases.assets import release_assets
 from orchestration.defs.warehouse.assets import dbt_build_assets
 from orchestration.defs.warehouse.checks import marts_gate_checks
 from orchestration.resources import RebuildSessionResource
@@ -18,7 +18,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     dbt_build, mart_keys = dbt_build_assets(settings)
     nightly = nightly_job()
     return dg.Definitions(
-        assets=[retried_observations, landing, raw_inputs, dbt_build, published_release_asset(mart_keys)],
+        assets=[retried_observations, landing, raw_inputs, dbt_build, *release_assets(mart_keys)],
         asset_checks=[marts_gate_checks(mart_keys)],
         jobs=[nightly, backfill_job()],
         schedules=[nightly_schedule(settings, nightly)],

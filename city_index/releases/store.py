@@ -21,8 +21,11 @@ from city_index.releases.assemble import DATABASE_NAME
 from city_index.releases.manifest import MANIFEST_NAME, Manifest, faults, read_manifest, write_manifest
 from city_index.settings import Settings
 
-# What readers get beside the database; the data docs of the gates stay with the kept release.
-_PUBLISHED_PREFIXES = (DATABASE_NAME, "parquet/", "csv/")
+# The data docs of the gates stay with the kept release; readers get all the rest.
+_KEPT_ONLY = "data_docs/"
+
+# Folders of which every file is a release's own.
+_SWEPT_FOLDERS = {"parquet": ".parquet", "csv": ".csv", "report": ""}
 
 # How a release is named: the time of its build, UTC, and the first digits of its content hash.
 _RELEASE_NAME = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}(-\d+)?")
@@ -132,8 +135,11 @@ def _demand_shape(settings: Settings, names: list[str]) -> None:
         target = settings.published / name
         if target.is_dir():
             raise CityIndexError(f"{target} is a folder where a file is to be published; move it away")
-        if target.parent.exists() and not target.parent.is_dir():
-            raise CityIndexError(f"{target.parent} is a file where a folder is to be published; move it away")
+        for folder in target.relative_to(settings.published).parents:
+            if (settings.published / folder).is_file():
+                raise CityIndexError(
+                    f"{settings.published / folder} is a file where a folder is to be published; move it away"
+                )
 
 
 def activate(settings: Settings, manifest: Manifest) -> None:
@@ -149,24 +155,48 @@ def activate(settings: Settings, manifest: Manifest) -> None:
     if damage:
         raise CityIndexError(f"release {manifest.release_id} is damaged: {damage[0]}; nothing was published")
     published = replace(
-        manifest, files={name: entry for name, entry in manifest.files.items() if name.startswith(_PUBLISHED_PREFIXES)}
+        manifest, files={name: entry for name, entry in manifest.files.items() if not name.startswith(_KEPT_ONLY)}
     )
+    before = current_release(settings)
     _demand_shape(settings, list(published.files))
     settings.published.mkdir(parents=True, exist_ok=True)
     # A write-ahead log beside the file would make every reader fail; the published file never has one of its own.
     Path(f"{settings.published_database}.wal").unlink(missing_ok=True)
     for name in sorted(published.files, key=lambda name: name != DATABASE_NAME):
         target = settings.published / name
-        target.parent.mkdir(exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         _replace_file(folder / name, target)
-    for subfolder in ("parquet", "csv"):
-        directory = settings.published / subfolder
-        for path in directory.iterdir() if directory.is_dir() else ():
-            if path.suffix == f".{subfolder}" and path.is_file() and f"{subfolder}/{path.name}" not in published.files:
-                path.unlink()
-        sync(directory)
+    for name in _stale_files(settings, before) - set(published.files):
+        (settings.published / name).unlink(missing_ok=True)
+    for directory in _folders(settings.published):
+        if not any(directory.iterdir()):
+            directory.rmdir()
+        else:
+            sync(directory)
     write_manifest(settings.published, published)
     sync(settings.published)
+
+
+def _stale_files(settings: Settings, before: Manifest | None) -> set[str]:
+    """The published files that go unless the new release has them: those of the one before, and of its folders all."""
+    found = set(before.files) if before is not None else set()
+    for folder, suffix in _SWEPT_FOLDERS.items():
+        found |= {
+            path.relative_to(settings.published).as_posix()
+            for path in (settings.published / folder).rglob(f"*{suffix}")
+            if path.is_file()
+        }
+    return found
+
+
+def _folders(published: Path) -> list[Path]:
+    """The folders of the published release, those within others first."""
+    found = []
+    for name in _SWEPT_FOLDERS:
+        folder = published / name
+        if folder.is_dir():
+            found += [path for path in folder.rglob("*") if path.is_dir()] + [folder]
+    return sorted(found, key=lambda path: len(path.parts), reverse=True)
 
 
 def wanted_release(settings: Settings) -> Manifest | None:

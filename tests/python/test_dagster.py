@@ -52,13 +52,14 @@ def test_every_dbt_node_is_an_asset_in_the_group_of_its_layer(definitions: dg.De
         assert groups[group] == {path.stem for path in files if path.suffix in (".csv", ".sql", ".py")}
     assert groups["landing"] == {*KINDS, "retried_observations", "batches", "rows", "refused_files"}
     assert groups["inputs"] == {"raw_inputs"}
-    assert groups["published"] == {"published_release"}
+    assert groups["published"] == {"assembled_release", "published_release"}
 
 
 def test_the_release_comes_after_every_mart_and_the_seeds_after_the_inputs(definitions: dg.Definitions) -> None:
     graph = definitions.resolve_asset_graph()
     marts = {key for key in graph.get_all_asset_keys() if graph.get(key).group_name in ("marts", "reports")}
-    assert graph.get(dg.AssetKey("published_release")).parent_keys == marts
+    assert graph.get(dg.AssetKey("assembled_release")).parent_keys == marts
+    assert dg.AssetKey("assembled_release") in graph.get(dg.AssetKey("published_release")).parent_keys
     for key in graph.get_all_asset_keys():
         if graph.get(key).group_name == "seeds":
             assert graph.get(key).parent_keys == {dg.AssetKey("raw_inputs")}

@@ -1,4 +1,4 @@
-"""The published release as an asset, downstream of every mart and its checks."""
+"""The release as assets: assembled from every mart and its checks, completed by what is made of it, and published."""
 
 from datetime import timedelta
 from typing import Any
@@ -9,6 +9,7 @@ from city_index.checks import count_by_status
 from city_index.session import Outcome, RebuildSession
 from city_index.settings import Settings
 
+ASSEMBLED_RELEASE = dg.AssetKey("assembled_release")
 PUBLISHED_RELEASE = dg.AssetKey("published_release")
 
 
@@ -27,14 +28,28 @@ def release_metadata(settings: Settings, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def published_release_asset(mart_keys: dict[str, dg.AssetKey]) -> dg.AssetsDefinition:
-    """The asset that publishes the audited build."""
+def release_assets(mart_keys: dict[str, dg.AssetKey]) -> list[dg.AssetsDefinition]:
+    """The assets from the assembled release to the published one."""
+    common = {"group_name": "published", "pool": "warehouse"}
+
+    @dg.asset(
+        key=ASSEMBLED_RELEASE,
+        kinds={"duckdb", "parquet", "csv"},
+        deps=list(mart_keys.values()),
+        description="The tables of the audited build as a database, Parquet and CSV that nobody reads yet.",
+        **common,
+    )
+    def assembled_release(session: dg.ResourceParam[RebuildSession]) -> dg.MaterializeResult:
+        candidate = session.assemble()
+        if candidate is None:
+            return dg.MaterializeResult(metadata={"outcome": "the newest release holds the same content"})
+        manifest = candidate.manifest
+        return dg.MaterializeResult(metadata={"release_id": manifest.release_id, "row_counts": manifest.tables})
 
     @dg.asset(
         key=PUBLISHED_RELEASE,
-        group_name="published",
         kinds={"duckdb", "parquet", "csv"},
-        deps=list(mart_keys.values()),
+        deps=[ASSEMBLED_RELEASE],
         description=(
             "The release that BI tools read. The scores of edition 2020 rest on reconstructed observations, not the "
             "authors' data, and partly on assumed weights."
@@ -42,9 +57,9 @@ def published_release_asset(mart_keys: dict[str, dg.AssetKey]) -> dg.AssetsDefin
         freshness_policy=dg.FreshnessPolicy.time_window(
             fail_window=timedelta(hours=36), warn_window=timedelta(hours=26)
         ),
-        pool="warehouse",
+        **common,
     )
     def published_release(session: dg.ResourceParam[RebuildSession]) -> dg.MaterializeResult:
         return dg.MaterializeResult(metadata=release_metadata(session.settings, session.publish()))
 
-    return published_release
+    return [assembled_release, published_release]
