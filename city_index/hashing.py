@@ -18,7 +18,7 @@ from city_index.settings import Settings
 # Everything that can change a published number or how it is checked and written.
 _CODE_FOLDERS = ("models", "macros", "seeds", "tests/dbt", "city_index", "orchestration")
 _CODE_FILES = ("dbt_project.yml", "profiles.yml", "requirements.lock")
-_CODE_SUFFIXES = {".sql", ".yml", ".md", ".py"}
+_CODE_SUFFIXES = {".sql", ".yml", ".md", ".py", ".jinja", ".css", ".js"}
 
 
 def file_sha256(path: Path) -> str:

@@ -61,6 +61,9 @@ UNCHANGED = "unchanged"
 RESTORED = "restored"
 FAILED_RUN = "failed"
 
+# Where the report site stands in a release.
+REPORT_FOLDER = "report"
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -299,6 +302,34 @@ class RebuildSession:
         self.reporter.finish(f"{len(manifest.tables)} tables")
         return candidate
 
+    def write_report(self) -> int:
+        """Write the report site of the assembled release; gives its pages, none where there is nothing new.
+
+        Raises:
+            GateRefused: this run assembled no release.
+        """
+        if self._has_nothing_new():
+            return 0
+        # Drawing is imported where it is needed: it takes longer than most steps.
+        from city_index.report.site import write_report
+
+        self.reporter.stage("report")
+        pages = write_report(
+            self._candidate.database, self._candidate.folder / REPORT_FOLDER, self.settings.report_cities
+        )
+        self.reporter.finish(f"{pages} pages")
+        return pages
+
+    def _has_nothing_new(self) -> bool:
+        """Whether the newest release already holds what was assembled.
+
+        Raises:
+            GateRefused: this run assembled no release.
+        """
+        if self._candidate is None and not self._is_unchanged:
+            raise GateRefused("this run did not assemble the release; run the whole job")
+        return self._is_unchanged
+
     def publish(self) -> Outcome:
         """Keep and activate the assembled release, or see that the newest one is what readers have.
 
@@ -307,11 +338,11 @@ class RebuildSession:
             CityIndexError: the release could not be kept. Readers still see the release from before.
         """
         checks = self._sound_checks()
-        candidate = self._candidate
-        if candidate is None and not self._is_unchanged:
-            raise GateRefused("this run did not assemble the release; run the whole job")
+        is_unchanged, candidate = self._has_nothing_new(), self._candidate
+        if not is_unchanged and not (candidate.folder / REPORT_FOLDER).is_dir():
+            raise GateRefused("this run did not write the report of the release; run the whole job")
         self.reporter.stage("publish")
-        if candidate is None:
+        if is_unchanged:
             kind = self._leave_unchanged(store.current_release(self.settings))
         else:
             self._finish(candidate)

@@ -39,6 +39,8 @@ class Settings:
             default 10,000.
         sensitivity_rows: ``CITY_INDEX_SENSITIVITY_ROWS``, the most rows of the design behind the sensitivity indices, a
             power of two; default 8192.
+        report_cities: ``CITY_INDEX_REPORT_CITIES``, how many cities of an edition get a page of the report, the best
+            first; default 1,000.
     """
 
     project_directory: Path
@@ -52,6 +54,7 @@ class Settings:
     build_memory_bytes: int = 2 << 30
     draw_count: int = 10_000
     sensitivity_rows: int = 8192
+    report_cities: int = 1000
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -91,6 +94,7 @@ class Settings:
             ),
             draw_count=_whole_number(environ, "CITY_INDEX_DRAW_COUNT", default=10_000, least=1),
             sensitivity_rows=sensitivity_rows,
+            report_cities=_whole_number(environ, "CITY_INDEX_REPORT_CITIES", default=1000, least=1),
         )
 
     @property

@@ -10,6 +10,7 @@ from city_index.session import Outcome, RebuildSession
 from city_index.settings import Settings
 
 ASSEMBLED_RELEASE = dg.AssetKey("assembled_release")
+REPORT_SITE = dg.AssetKey("report_site")
 PUBLISHED_RELEASE = dg.AssetKey("published_release")
 
 
@@ -47,9 +48,19 @@ def release_assets(mart_keys: dict[str, dg.AssetKey]) -> list[dg.AssetsDefinitio
         return dg.MaterializeResult(metadata={"release_id": manifest.release_id, "row_counts": manifest.tables})
 
     @dg.asset(
+        key=REPORT_SITE,
+        kinds={"html"},
+        deps=[ASSEMBLED_RELEASE],
+        description="The pages that people read, Chinese and English, made from the tables of the assembled release.",
+        **common,
+    )
+    def report_site(session: dg.ResourceParam[RebuildSession]) -> dg.MaterializeResult:
+        return dg.MaterializeResult(metadata={"pages": session.write_report()})
+
+    @dg.asset(
         key=PUBLISHED_RELEASE,
         kinds={"duckdb", "parquet", "csv"},
-        deps=[ASSEMBLED_RELEASE],
+        deps=[ASSEMBLED_RELEASE, REPORT_SITE],
         description=(
             "The release that BI tools read. The scores of edition 2020 rest on reconstructed observations, not the "
             "authors' data, and partly on assumed weights."
@@ -62,4 +73,4 @@ def release_assets(mart_keys: dict[str, dg.AssetKey]) -> list[dg.AssetsDefinitio
     def published_release(session: dg.ResourceParam[RebuildSession]) -> dg.MaterializeResult:
         return dg.MaterializeResult(metadata=release_metadata(session.settings, session.publish()))
 
-    return [assembled_release, published_release]
+    return [assembled_release, report_site, published_release]

@@ -1,0 +1,1 @@
+"""The pages of an edition: for each kind what its template is given."""

@@ -1,0 +1,142 @@
+"""Writing the report site of a release: a folder of pages that open from disk, in two languages.
+
+What belongs here: which pages there are and where they stand. What stands on them is in ``pages`` and ``templates``.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import jinja2
+
+from city_index.report.addresses import LANGUAGES, in_language, link
+from city_index.report.charts import Charts
+from city_index.report.pages.city import city_page
+from city_index.report.pages.front import front_page
+from city_index.report.pages.indicator import indicator_page
+from city_index.report.pages.method import method_page
+from city_index.report.peers import nearest_cities
+from city_index.report.reading import ReleaseContents, Row, read_release
+from city_index.report.view import FRONT_PAGE, View
+from city_index.report.wording import Words, number, percent, signed
+
+_PACKAGE = Path(__file__).parent
+_ASSETS = ("report.css", "report.js")
+
+# What stands beside the site in the published folder.
+_DOWNLOADS = (
+    ("../city_index.duckdb", ("DuckDB 数据库", "the database")),
+    ("../manifest.json", ("清单与校验和", "manifest with checksums")),
+)
+
+
+@dataclass(frozen=True)
+class Site:
+    """What every page of one language knows of the whole site."""
+
+    release: Row
+    editions: list[View]
+    checks: list[Row]
+    tables: list[Row]
+    batches: list[Row]
+    reasons: list[Row]
+    notices: list[str]
+    downloads: list[tuple[str, str]]
+    front: str = FRONT_PAGE
+    words: Words = field(default_factory=lambda: Words("zh"))
+
+
+def write_report(database: Path, folder: Path, page_limit: int) -> int:
+    """Write the report site of a release.
+
+    Args:
+        database: the database of the release.
+        folder: where the site goes; it is made.
+        page_limit: how many cities of an edition get a page, the best first.
+
+    Returns:
+        how many pages were written.
+    """
+    with duckdb.connect(str(database), read_only=True) as connection:
+        contents = read_release(connection, page_limit)
+    peers = [nearest_cities(edition) for edition in contents.editions]
+    (folder / "assets").mkdir(parents=True)
+    for name in _ASSETS:
+        shutil.copyfile(_PACKAGE / "assets" / name, folder / "assets" / name)
+    written = 0
+    for language in LANGUAGES:
+        site = _site(contents, peers, Words(language))
+        environment = _environment(site)
+        for page, template, context in _pages(site):
+            text = _render(environment, site, page, template, context)
+            path = folder / in_language(page, language)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+            written += 1
+    return written
+
+
+def _site(contents: ReleaseContents, peers: list[dict[str, list[tuple[str, float]]]], words: Words) -> Site:
+    charts = Charts(words)
+    views = [
+        View(contents=edition, words=words, charts=charts, peers=nearest, is_front=place == 0)
+        for place, (edition, nearest) in enumerate(zip(contents.editions, peers, strict=True))
+    ]
+    return Site(
+        release=contents.release,
+        editions=views,
+        checks=contents.checks,
+        tables=contents.tables,
+        batches=contents.batches,
+        reasons=contents.reasons,
+        notices=[f"{view.title} {view.contents.row['edition']}: {view.notice}" for view in views if view.notice],
+        downloads=[(file, words(*text)) for file, text in _DOWNLOADS],
+        words=words,
+    )
+
+
+def _pages(site: Site) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Every page of a language: its path, its template and what the template is given."""
+    for view in site.editions:
+        yield view.front_page, "front", {"view": view, **front_page(view, view.front_page)}
+        yield view.method_page, "method", {"view": view, **method_page(view, view.method_page)}
+        for code in view.contents.cities:
+            page = view.city_page(code)
+            yield page, "city", {"view": view, **city_page(view, page, code)}
+        for code in view.contents.indicators:
+            page = view.indicator_page(code)
+            yield page, "indicator", {"view": view, **indicator_page(view, page, code)}
+    statuses = Counter(check["status"] for check in site.checks)
+    counts = [(status, statuses[status]) for status in ("passed", "warned", "failed", "skipped") if statuses[status]]
+    yield "checks.html", "checks", {"view": None, "counts": counts, "kinds": sorted({c["kind"] for c in site.checks})}
+    yield "dictionary.html", "dictionary", {"view": None}
+
+
+def _environment(site: Site) -> jinja2.Environment:
+    """What renders the pages of a language; everything that comes from data is escaped."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_PACKAGE / "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.globals.update(site=site, w=site.words, number=number, percent=percent, signed=signed)
+    return environment
+
+
+def _render(environment: jinja2.Environment, site: Site, page: str, template: str, context: dict[str, Any]) -> str:
+    here = in_language(page, site.words.language)
+    other = next(language for language in LANGUAGES if language != site.words.language)
+    return environment.get_template(f"{template}.html.jinja").render(
+        to=lambda target: link(here, in_language(target, site.words.language)),
+        file=lambda name: link(here, name),
+        other_language=link(here, in_language(page, other)),
+        **context,
+    )
