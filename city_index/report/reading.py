@@ -411,7 +411,12 @@ class _EditionReader:
         ):
             contents.highlights.setdefault(row["city_code"], []).append(row)
         contents.reconciliation = self._read(
-            "select * from rpt_reconciliation where index_code = ? and edition = ? order by fact_id"
+            "select * from rpt_reconciliation where (index_code = ? and edition = ?)"
+            # What a document prints of no index stands with the editions that one of the documents assesses.
+            " or (index_code is null and exists ("
+            "  from rpt_reconciliation as own where own.source_document = ? and own.index_code is not null))"
+            " order by fact_id",
+            contents.row["source_document"],
         )
         contents.method_changes = self._method_changes()
         self._read_context()

@@ -14,7 +14,7 @@ from city_index.report.wording import percent, wrapped
 _RINGS = {1: (52, 116), 2: (118, 168), 3: (170, 208)}
 _TONES = {1: 1.0, 2: 0.8, 3: 0.6}
 # A name is written on a piece of a ring only where there is room for it, in radians.
-_ROOM = 0.5
+_ROOM = 1.2
 
 _STATUSES = ("reproduced", "not_reproduced", "by_construction", "not_computable")
 
