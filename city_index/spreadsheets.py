@@ -12,7 +12,7 @@ import duckdb
 from city_index.database import identifier, quoted
 
 # Text that a spreadsheet would run: a formula character, also full-width or after white space, or a control character.
-_FORMULA = r"^(\s*[=+\-@＝＋－＠]|[\t\r\n])"
+FORMULA = r"^(\s*[=+\-@＝＋－＠]|[\t\r\n])"
 
 
 def copy_to_csv(connection: duckdb.DuckDBPyConnection, relation: str, order_by: str, path: Path) -> None:
@@ -29,7 +29,7 @@ def copy_to_csv(connection: duckdb.DuckDBPyConnection, relation: str, order_by: 
         column = identifier(name)
         if data_type == "VARCHAR":
             expressions.append(
-                f"case when regexp_matches({column}, {quoted(_FORMULA)}) then '''' || {column} else {column} end"
+                f"case when regexp_matches({column}, {quoted(FORMULA)}) then '''' || {column} else {column} end"
                 f" as {column}"
             )
         else:
