@@ -162,7 +162,13 @@ def read_contents(connection: duckdb.DuckDBPyConnection) -> Contents:
     Args:
         connection: the database of a release, in use.
     """
-    columns = _columns(connection)
+    keys = dict(
+        connection.execute(
+            "select table_name, constraint_column_names from duckdb_constraints() "
+            "where database_name = 'release' and schema_name = 'main' and constraint_type = 'PRIMARY KEY'"
+        ).fetchall()
+    )
+    columns = _columns(connection, keys)
     described = connection.execute(
         "select table_name, comment from duckdb_tables() where database_name = 'release' and schema_name = 'main'"
     ).fetchall()
@@ -171,7 +177,7 @@ def read_contents(connection: duckdb.DuckDBPyConnection) -> Contents:
             name=name,
             description=comment or "",
             columns=tuple(columns[name]),
-            key=tuple(column.name for column in columns[name] if column.is_key),
+            key=tuple(keys.get(name, ())),
             row_count=connection.execute(f"select count(*) from {identifier(name)}").fetchone()[0],
             standing=_standing(connection, name, {column.name for column in columns[name]}),
         )
@@ -188,13 +194,7 @@ def _place(table: str) -> tuple:
     return (1, prefixes[0] if prefixes else len(_PREFIXES), table)
 
 
-def _columns(connection: duckdb.DuckDBPyConnection) -> dict[str, list[Column]]:
-    keys = dict(
-        connection.execute(
-            "select table_name, constraint_column_names from duckdb_constraints() "
-            "where database_name = 'release' and schema_name = 'main' and constraint_type = 'PRIMARY KEY'"
-        ).fetchall()
-    )
+def _columns(connection: duckdb.DuckDBPyConnection, keys: dict[str, list[str]]) -> dict[str, list[Column]]:
     columns: dict[str, list[Column]] = {}
     for table, name, data_type, is_nullable, comment in connection.execute(
         "select table_name, column_name, data_type, is_nullable, comment from duckdb_columns() "
