@@ -9,7 +9,7 @@ from __future__ import annotations
 import yaml
 
 from city_index.releases.contents import Contents, Edition
-from city_index.releases.datapackage import source_titles
+from city_index.releases.datapackage import keywords, source_titles
 from city_index.releases.manifest import Manifest
 
 
@@ -34,7 +34,7 @@ def citation(contents: Contents, manifest: Manifest) -> str:
         "date-released": manifest.built_at_utc[:10],
         "authors": [{"name": "City Index"}],
         "abstract": "\n".join(described),
-        "keywords": ["composite indicators", "city index"],
+        "keywords": keywords(contents),
         "identifiers": [
             {
                 "type": "other",

@@ -43,7 +43,6 @@ _DESCRIPTION = (
     "hold the text as it is. Rights and what must be said when reusing the data: LICENCE.md. SHA-256 of every file: "
     "manifest.json."
 )
-_KEYWORDS = ["composite indicators", "city index", "cities", "China", "digital economy", "healthcare"]
 
 
 def data_package(
@@ -65,11 +64,16 @@ def data_package(
         "version": manifest.release_id,
         "created": manifest.built_at_utc,
         "notice": manifest.notice,
-        "keywords": _KEYWORDS,
+        "keywords": keywords(contents),
         "contributors": [{"title": "City Index", "role": "wrangler"}],
         "sources": [{"title": title} for title in source_titles(contents)],
         "resources": [_resource(folder, connection, contents, table) for table in contents.tables],
     }
+
+
+def keywords(contents: Contents) -> list[str]:
+    """Words under which the release is looked for: what it is, and its indices."""
+    return ["composite indicators", "city index", *sorted({edition.index_code for edition in contents.editions})]
 
 
 def source_titles(contents: Contents) -> list[str]:

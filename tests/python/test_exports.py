@@ -15,6 +15,7 @@ import duckdb
 import openpyxl
 import pytest
 import yaml
+from editions_home import EditionsHome
 from openpyxl.utils.escape import unescape
 from support import Published, rows
 
@@ -445,9 +446,10 @@ def test_the_schemas_of_the_data_package_are_those_of_the_tables(exported: Path)
         assert len({tuple(row[name] for name in tables[table]) for row in found}) == len(found), table
 
 
-def test_every_foreign_key_of_the_data_package_holds(exported: Path) -> None:
-    resources = {resource["name"]: resource for resource in package_of(exported)["resources"]}
-    loaded = {name: csv_rows(exported, resource) for name, resource in resources.items()}
+def foreign_keys_that_hold(folder: Path) -> set[tuple[str, ...]]:
+    """The foreign keys of a data package: table, columns, dimension; every one is held against the CSV files."""
+    resources = {resource["name"]: resource for resource in package_of(folder)["resources"]}
+    loaded = {name: csv_rows(folder, resource) for name, resource in resources.items()}
     stated = set()
     for name, resource in resources.items():
         for key in resource["schema"].get("foreignKeys", []):
@@ -457,6 +459,11 @@ def test_every_foreign_key_of_the_data_package_holds(exported: Path) -> None:
             pointing = {tuple(row[field] for field in key["fields"]) for row in loaded[name]}
             assert {fields for fields in pointing if any(fields)} <= there, (name, key)
             stated.add((name, *key["fields"], target))
+    return stated
+
+
+def test_every_foreign_key_of_the_data_package_holds(exported: Path) -> None:
+    stated = foreign_keys_that_hold(exported)
     assert {
         ("fct_city_scores", "city_code", "dim_cities"),
         ("fct_city_scores", "index_code", "edition", "dim_editions"),
@@ -559,3 +566,36 @@ def test_of_two_indices_only_one_of_which_is_reconstructed_each_keeps_its_notice
         [{"name": "A *Statistics* Office"}],
     ]
     assert len(citation["abstract"].splitlines()) == 2
+
+
+def test_a_release_of_many_indices_says_of_each_what_is_true_of_it(editions: EditionsHome, tmp_path: Path) -> None:
+    folder = tmp_path / "release"
+    shutil.copytree(editions.published.parent, folder)
+    manifest = read_manifest(folder)
+    write_exports(folder, manifest, SOME_ROWS)
+    wanted = {
+        f"index {index_code} {edition}": notice
+        for index_code, edition, notice in rows(
+            folder / DATABASE_NAME,
+            "select distinct index_code, edition, notice_zh || ' ' || notice_en from dim_editions "
+            "left join rpt_city_index using (index_code, edition)",
+        )
+    }
+    assert {"Reconstructed" in notice for notice in wanted.values() if notice} == {True, False}
+    found, current = {}, ""
+    for label, text, *_rest in cells(sheets(folder), "about"):
+        if str(label).startswith("index "):
+            current = label
+            found[current] = None
+        elif label == "notice":
+            found[current] = text
+    assert found == wanted
+    assert ("fct_score_changes", "index_code", "previous_edition", "dim_editions") in foreign_keys_that_hold(folder)
+    keywords = package_of(folder)["keywords"]
+    assert {label.split()[1] for label in wanted} <= set(keywords)
+    citation = yaml.safe_load((folder / CITATION_NAME).read_text(encoding="utf-8"))
+    assert citation["keywords"] == keywords
+    said = citation["abstract"].splitlines()[1:]
+    assert {line.split(": ", 1)[0] for line in said} == {
+        label.removeprefix("index ") for label, notice in wanted.items() if notice
+    }
