@@ -12,6 +12,7 @@ import traceback
 import click
 
 from city_index import __version__
+from city_index.cli.diff import diff
 from city_index.cli.doctor import doctor
 from city_index.cli.explain import explain
 from city_index.cli.ingest import ingest
@@ -29,7 +30,7 @@ def city_index(debug: bool) -> None:
     """Composite indices of cities: rebuild, inspect and roll back releases."""
 
 
-for command in (run, ingest, status, releases, rollback, verify, whatif, explain, doctor):
+for command in (run, ingest, status, releases, rollback, verify, diff, whatif, explain, doctor):
     city_index.add_command(command)
 
 
