@@ -61,6 +61,9 @@ LEAF_CHOICES = (
 # What of a node decides how its children become its score.
 NODE_CHOICES = ("aggregation", "missing_policy", "min_coverage")
 
+# How many scores of a side are compared at once.
+_ROWS_AT_ONCE = 1_000_000
+
 # A tree is no deeper than this; one that goes round in a circle ends here.
 _DEEPEST = 8
 
@@ -290,41 +293,63 @@ def _make_corrections(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _make_leaves(connection: duckdb.DuckDBPyConnection, lacks: Lacks, is_same_code: bool) -> None:
-    absolute = ", ".join(quoted(each) for each in _ABSOLUTE_NORMALISATIONS)
-    has_values = "true" if lacks.has("fct_indicator_values") else "false"
-    # Of a city and node whether its score came or went, for the parents beside whose children others are present.
-    connection.execute(
-        """
-        create table presence_changes as
-        select distinct
-            before.index_code, before.edition, before.city_code, nodes.parent_after as parent_code
-        from before_fct_indicator_scores as before
-        inner join after_fct_indicator_scores as after using (index_code, edition, city_code, indicator_code)
-        inner join nodes
-            on before.index_code = nodes.index_code and before.edition = nodes.edition
-            and before.indicator_code = nodes.indicator_code
-        where (before.score is null) <> (after.score is null) and nodes.parent_after is not null
-        """
-    )
-    connection.execute(
-        """
-        create table beside as
-        select distinct
-            presence_changes.index_code, presence_changes.edition, presence_changes.city_code, paths.indicator_code
-        from presence_changes
-        inner join paths
-            on presence_changes.index_code = paths.index_code and presence_changes.edition = paths.edition
-            and presence_changes.parent_code = paths.node_code
-        """
-    )
+    """The tertiaries of the cities that moved, some cities after the others, so that any number fits into memory."""
+    (row_count,) = connection.execute(
+        "select greatest((select count(*) from before_fct_indicator_scores), "
+        "(select count(*) from after_fct_indicator_scores))"
+    ).fetchone()
+    part_count = 1 + row_count // _ROWS_AT_ONCE
+    for part in range(part_count):
+        of_part = f"hash(city_code) % {part_count} = {part}"
+        _find_presence_changes(connection, of_part)
+        query = _leaves(of_part, has_values=lacks.has("fct_indicator_values"), is_same_code=is_same_code)
+        connection.execute(f"insert into leaves {query}" if part else f"create table leaves as {query}")
+
+
+def _find_presence_changes(connection: duckdb.DuckDBPyConnection, of_part: str) -> None:
+    """The tertiaries of cities beside or above whose way to the root the score of a node came or went: ``beside``."""
     connection.execute(
         f"""
-        create table leaves as
+        create or replace table beside as
+        with before as (
+            select * from before_fct_indicator_scores where {of_part}
+        ),
+        after as (
+            select * from after_fct_indicator_scores where {of_part}
+        ),
+        changes as (
+            select distinct index_code, edition, city_code, nodes.parent_after as parent_code
+            from before
+            inner join after using (index_code, edition, city_code, indicator_code)
+            inner join nodes using (index_code, edition, indicator_code)
+            where (before.score is null) <> (after.score is null) and nodes.parent_after is not null
+        )
+        select distinct changes.index_code, changes.edition, changes.city_code, paths.indicator_code
+        from changes
+        inner join paths
+            on
+                changes.index_code = paths.index_code
+                and changes.edition = paths.edition
+                and changes.parent_code = paths.node_code
+        """
+    )
+
+
+def _leaves(of_part: str, has_values: bool, is_same_code: bool) -> str:
+    """SQL of the tertiaries of some cities whose points moved, with what moved them and why."""
+    absolute = ", ".join(quoted(each) for each in _ABSOLUTE_NORMALISATIONS)
+    return f"""
         with before_leaves as (
-            select * from before_fct_indicator_scores where level = 3
+            select * from before_fct_indicator_scores where level = 3 and {of_part}
         ),
         after_leaves as (
-            select * from after_fct_indicator_scores where level = 3
+            select * from after_fct_indicator_scores where level = 3 and {of_part}
+        ),
+        before_values as (
+            select * from before_fct_indicator_values where {of_part}
+        ),
+        after_values as (
+            select * from after_fct_indicator_values where {of_part}
         ),
         compared as (
             select
@@ -408,7 +433,7 @@ def _make_leaves(connection: duckdb.DuckDBPyConnection, lacks: Lacks, is_same_co
                 case
                     when not nodes.is_before or nodes.level_before <> 3 then {quoted(INDICATOR_CAME)}
                     when not nodes.is_after or nodes.level_after <> 3 then {quoted(INDICATOR_WENT)}
-                    when not {has_values} then {quoted(NOT_KNOWN)}
+                    when not {_flag(has_values)} then {quoted(NOT_KNOWN)}
                     when before_values.observed_value is null and after_values.observed_value is not null
                         then {quoted(NEW_OBSERVATION)}
                     when before_values.observed_value is not null and after_values.observed_value is null
@@ -442,17 +467,15 @@ def _make_leaves(connection: duckdb.DuckDBPyConnection, lacks: Lacks, is_same_co
                     when leaf_choices.are_choices_changed then {quoted(METHOD)}
                     when method_before <> 'exact' or method_after <> 'exact' then {quoted(SHARED_ANEW)}
                     when beside.city_code is not null then {quoted(COVERAGE)}
-                    when not {"true" if is_same_code else "false"} then {quoted(METHOD)}
+                    when not {_flag(is_same_code)} then {quoted(METHOD)}
                     else {quoted(NOT_KNOWN)}
                 end as cause_of_weight,
                 beside.city_code is not null as is_coverage_moved
             from moved
             inner join nodes using (index_code, edition, indicator_code)
             left join leaf_choices using (index_code, edition, indicator_code)
-            left join before_fct_indicator_values as before_values
-                using (index_code, edition, city_code, indicator_code)
-            left join after_fct_indicator_values as after_values
-                using (index_code, edition, city_code, indicator_code)
+            left join before_values using (index_code, edition, city_code, indicator_code)
+            left join after_values using (index_code, edition, city_code, indicator_code)
             left join corrections
                 on
                     corrections.kind = 'observations' and corrections.field_name = 'value'
@@ -535,4 +558,7 @@ def _make_leaves(connection: duckdb.DuckDBPyConnection, lacks: Lacks, is_same_co
             ) as note
         from explained
         """
-    )
+
+
+def _flag(value: bool) -> str:
+    return "true" if value else "false"

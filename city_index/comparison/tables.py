@@ -191,7 +191,7 @@ def attach_sides(connection: duckdb.DuckDBPyConnection, before: Side, after: Sid
         found[name] = _columns(connection, f"{name}_release")
     tables: set[str] = set()
     columns: set[str] = set()
-    remarks: list[str] = []
+    lacking: dict[str, list[str]] = {BEFORE: [], AFTER: []}
     for table in TABLES:
         has = {name: table.key.keys() <= found[name].get(table.name, set()) for name in found}
         for name, side in ((BEFORE, before), (AFTER, after)):
@@ -201,22 +201,26 @@ def attach_sides(connection: duckdb.DuckDBPyConnection, before: Side, after: Sid
                     raise CityIndexError(
                         f"{side.label} cannot be compared: it has no whole table {table.name}; run `city-index run`"
                     )
-                remarks.append(f"{side.label} has no table {table.name} as it is now: what it says is not compared")
+                lacking[name].append(f"table {table.name}")
         shared = set(table.columns)
         for columns_of in found.values():
             shared &= columns_of.get(table.name, set())
         if all(has.values()) and not table.is_own:
             for column in table.columns.keys() - shared:
                 columns.add(f"{table.name}.{column}")
-            for name, side in ((BEFORE, before), (AFTER, after)):
-                lacking = sorted(table.columns.keys() - found[name][table.name])
-                if lacking:
-                    remarks.append(f"{side.label} lacks {', '.join(lacking)} of {table.name}: not compared")
+            for name in found:
+                gone = sorted(table.columns.keys() - found[name][table.name])
+                lacking[name] += [f"{table.name}.{column}" for column in gone]
         for name, columns_of in found.items():
             is_read = has[name] if table.is_own else all(has.values())
             readable = columns_of.get(table.name, set()) if table.is_own else shared
             connection.execute(_view(name, table, is_read, readable))
-    return Lacks(frozenset(tables), frozenset(columns), tuple(remarks))
+    remarks = tuple(
+        f"{side.label} lacks {', '.join(lacking[name])}: not compared"
+        for name, side in ((BEFORE, before), (AFTER, after))
+        if lacking[name]
+    )
+    return Lacks(frozenset(tables), frozenset(columns), remarks)
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, database: str) -> dict[str, set[str]]:
