@@ -214,8 +214,8 @@ def _print_movement(edition: EditionComparison, movement: Movement) -> None:
             f"{movement.came_count} came, {movement.went_count} went"
         )
     parts = [
-        f"{movement.score_moved_count} totals, {movement.rank_moved_count} ranks and {movement.tier_moved_count} tiers "
-        "moved"
+        f"moved: totals {movement.score_moved_count}, ranks {movement.rank_moved_count}, "
+        f"tiers {movement.tier_moved_count}"
     ]
     if movement.largest_score_change is not None:
         parts.append(f"furthest {_number(movement.largest_score_change, _POINT_DECIMALS, sign=True)} points")
@@ -304,6 +304,8 @@ def _effect_lines(effect: LeafEffect) -> list[str]:
 
 
 def _what_happened(effect: LeafEffect) -> str:
+    from city_index.comparison.effects import CORRECTION_UNDONE
+
     parts = []
     if effect.value_before != effect.value_after:
         parts.append(f"value {_pair(_plain(effect.value_before), _plain(effect.value_after))}")
@@ -311,7 +313,8 @@ def _what_happened(effect: LeafEffect) -> str:
     if effect.provenance_before != effect.provenance_after:
         parts.append(_pair(effect.provenance_before or "none", effect.provenance_after or "none"))
     if effect.batch_id is not None:
-        parts.append(f"by batch {effect.batch_id}, {effect.file_name}")
+        of = "taken back: batch" if effect.score_cause == CORRECTION_UNDONE else "by batch"
+        parts.append(f"{of} {effect.batch_id}, {effect.file_name}")
     return ", ".join(parts)
 
 

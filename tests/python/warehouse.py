@@ -24,18 +24,22 @@ SCORES = "fct_indicator_scores"
 
 
 class Warehouse:
-    """The models of a compiled project that a table rests on, to be run as often as wanted."""
+    """The models of a compiled project that a table rests on, to be run as often as wanted.
 
-    def __init__(self, manifest: dict[str, Any], table: str = SCORES) -> None:
+    Further tables may be computed along with it; ``run_all`` gives them too.
+    """
+
+    def __init__(self, manifest: dict[str, Any], table: str = SCORES, *further: str) -> None:
         models = {key: node for key, node in manifest["nodes"].items() if node["resource_type"] == "model"}
-        (target,) = (key for key, node in models.items() if node["name"] == table)
+        targets = {name: key for name in (table, *further) for key, node in models.items() if node["name"] == name}
         nodes = {**manifest["nodes"], **manifest["sources"]}
-        self._relation = nodes[target]["relation_name"]
+        self._relations = {name: nodes[key]["relation_name"] for name, key in targets.items()}
+        self._table = table
         self._seeds: dict[str, dict[str, Any]] = {}
         self._sources: dict[str, dict[str, Any]] = {}
         self._statements: list[str] = []
         self._schemas: set[str] = set()
-        self._database = nodes[target]["database"]
+        self._database = nodes[targets[table]]["database"]
         done: set[str] = set()
 
         def visit(key: str) -> None:
@@ -54,7 +58,8 @@ class Warehouse:
                 kind = "view" if node["config"]["materialized"] == "view" else "table"
                 self._statements.append(f"create {kind} {node['relation_name']} as {node['compiled_code']}")
 
-        visit(target)
+        for target in targets.values():
+            visit(target)
 
     @classmethod
     def compile(cls, folder: Path, table: str = SCORES) -> Warehouse:
@@ -64,31 +69,26 @@ class Warehouse:
     @classmethod
     def compile_several(cls, folder: Path, tables: Iterable[str]) -> dict[str, Warehouse]:
         """Compile the project once for several tables."""
-        paths = ["--target-path", str(folder / "target"), "--log-path", str(folder / "logs")]
-        compiled = subprocess.run(
-            [sys.executable, "-m", "dbt.cli.main", "--quiet", "compile", *paths],
-            cwd=PROJECT_DIRECTORY,
-            env={
-                **os.environ,
-                "CITY_INDEX_HOME": str(folder / "home"),
-                "CITY_INDEX_BUILD_DATABASE": str(folder / "build.duckdb"),
-                "DBT_PROFILES_DIR": str(PROJECT_DIRECTORY),
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if compiled.returncode:
-            raise RuntimeError(compiled.stdout + compiled.stderr)
-        manifest = json.loads((folder / "target" / "manifest.json").read_text(encoding="utf-8"))
+        manifest = _manifest(folder)
         return {table: cls(manifest, table) for table in tables}
+
+    @classmethod
+    def compile_together(cls, folder: Path, tables: Iterable[str]) -> Warehouse:
+        """Compile the project once for several tables that are computed from the same rows."""
+        return cls(_manifest(folder), *tables)
 
     def rests_on(self, seed: str) -> bool:
         """Whether the table rests on a seed."""
         return seed in self._seeds
 
     def run(self, landed: Mapping[str, Iterable[Row]] | None = None, **seeds: Iterable[Row]) -> list[dict[str, Any]]:
-        """The rows of the table.
+        """The rows of the table; what is given is as for ``run_all``."""
+        return self.run_all(landed, **seeds)[self._table]
+
+    def run_all(
+        self, landed: Mapping[str, Iterable[Row]] | None = None, **seeds: Iterable[Row]
+    ) -> dict[str, list[dict[str, Any]]]:
+        """The rows of the table and of the further ones, by name.
 
         Args:
             landed: rows that have landed, by kind, as in CSV files; each with its ``batch_number``, by default 1.
@@ -110,9 +110,34 @@ class Warehouse:
                 connection.execute(_filled(node, _source_columns(node)), [json.dumps(given)])
             for statement in self._statements:
                 connection.execute(statement)
-            found = connection.execute(f"select * from {self._relation}")
-            names = [column[0] for column in found.description]
-            return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+            return {name: _rows(connection, relation) for name, relation in self._relations.items()}
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    """dbt's manifest of the compiled project, with all that compiling writes in a folder."""
+    paths = ["--target-path", str(folder / "target"), "--log-path", str(folder / "logs")]
+    compiled = subprocess.run(
+        [sys.executable, "-m", "dbt.cli.main", "--quiet", "compile", *paths],
+        cwd=PROJECT_DIRECTORY,
+        env={
+            **os.environ,
+            "CITY_INDEX_HOME": str(folder / "home"),
+            "CITY_INDEX_BUILD_DATABASE": str(folder / "build.duckdb"),
+            "DBT_PROFILES_DIR": str(PROJECT_DIRECTORY),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if compiled.returncode:
+        raise RuntimeError(compiled.stdout + compiled.stderr)
+    return json.loads((folder / "target" / "manifest.json").read_text(encoding="utf-8"))
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, relation: str) -> list[dict[str, Any]]:
+    found = connection.execute(f"select * from {relation}")
+    names = [column[0] for column in found.description]
+    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
 def _source_columns(source: dict[str, Any]) -> dict[str, str]:
