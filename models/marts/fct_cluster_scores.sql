@@ -18,15 +18,9 @@ clusters as (
 
 ),
 
-edition_settings as (
+city_weights as (
 
-    select * from {{ ref('int_edition_settings') }}
-
-),
-
-statistics as (
-
-    select * from {{ ref('stg_statistics') }}
+    select * from {{ ref('fct_city_weights') }}
 
 ),
 
@@ -38,7 +32,7 @@ member_scores as (
         cities.cluster_code,
         indicator_scores.indicator_code,
         indicator_scores.score,
-        case when indicator_scores.score is not null and statistics.value > 0 then statistics.value end as city_weight,
+        city_weights.city_weight,
         row_number() over (
             partition by
                 indicator_scores.index_code,
@@ -50,15 +44,11 @@ member_scores as (
     from indicator_scores
     inner join cities
         on indicator_scores.city_code = cities.city_code
-    inner join edition_settings
+    left join city_weights
         on
-            indicator_scores.index_code = edition_settings.index_code
-            and indicator_scores.edition = edition_settings.edition
-    left join statistics
-        on
-            indicator_scores.city_code = statistics.city_code
-            and edition_settings.weighting_statistic_code = statistics.statistic_code
-            and edition_settings.weighting_year = statistics.year
+            indicator_scores.index_code = city_weights.index_code
+            and indicator_scores.edition = city_weights.edition
+            and indicator_scores.city_code = city_weights.city_code
     where
         cities.cluster_code is not null
         and indicator_scores.score is not null
