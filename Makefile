@@ -3,9 +3,12 @@
 VENV := .venv
 INSTALLED := $(VENV)/installed
 RUN := $(VENV)/bin/python
+# MetricFlow has an environment of its own: nothing else needs it.
+METRICS_VENV := .venv-metrics
+METRICS_INSTALLED := $(METRICS_VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-quick proofs lint format dev bench samples lock clean
+.PHONY: help setup run test test-quick proofs lint format dev metrics bench samples lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -53,6 +56,17 @@ dev: setup ## dagster dev on 127.0.0.1:3000, with its history kept
 	{ [ -e "$$DAGSTER_HOME/dagster.yaml" ] || cp dagster.yaml "$$DAGSTER_HOME/"; } && \
 	exec $(RUN) -m dagster dev --host 127.0.0.1 --port 3000
 
+metrics: $(METRICS_INSTALLED) ## ask the metrics of what is published through MetricFlow, and hold the answers against the tables
+	@$(METRICS_VENV)/bin/python -m metrics
+
+# halo, which mf draws its progress with, comes as source only.
+$(METRICS_INSTALLED): metrics/requirements.txt | setup
+	@echo "setting up $(METRICS_VENV)"
+	@$(RUN) -m venv --clear $(METRICS_VENV)
+	@$(METRICS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+	  --no-binary halo --require-hashes -r metrics/requirements.txt
+	@touch $(METRICS_INSTALLED)
+
 bench: setup ## time the nightly job, landing, evidence and drawn ranks against the bare tools, as ratios
 	@$(RUN) -m benchmarks.nightly_over_dbt
 	@$(RUN) -m benchmarks.landing_over_duckdb
@@ -66,5 +80,5 @@ lock: ## renew requirements.lock (needs uv); names no index host
 	uv pip compile --universal --python-version 3.11 --extra dev --generate-hashes --no-emit-index-url --no-header \
 	  --quiet --output-file requirements.lock pyproject.toml
 
-clean: ## remove the environment and caches; the state in var/ stays
-	rm -rf $(VENV) target logs .pytest_cache .ruff_cache .hypothesis *.egg-info
+clean: ## remove the environments and caches; the state in var/ stays
+	rm -rf $(VENV) $(METRICS_VENV) target logs .pytest_cache .ruff_cache .hypothesis *.egg-info

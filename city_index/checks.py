@@ -23,6 +23,9 @@ SKIPPED = "skipped"
 # The kinds of nodes that `dbt build` runs in this project.
 BUILT_KINDS = ("model", "seed", "test", "unit_test")
 
+# Where dbt's manifest keeps what a result can be about.
+_NODE_KINDS = ("nodes", "unit_tests", "sources", "exposures", "saved_queries")
+
 # How many offending rows a check keeps, and how many of them a message shows.
 _KEPT_ROWS = 200
 _SHOWN_ROWS = 3
@@ -127,7 +130,8 @@ def read_dbt_results(target: Path, database: Path, unit_tests: Mapping[str, Chec
     """
     run_results = json.loads((target / "run_results.json").read_text(encoding="utf-8"))
     manifest = json.loads((target / "manifest.json").read_text(encoding="utf-8"))
-    nodes = {**manifest["nodes"], **manifest.get("unit_tests", {}), **manifest.get("sources", {})}
+    # dbt has a result for whatever stands in its graph, also where there is nothing to build.
+    nodes = {unique_id: node for kind in _NODE_KINDS for unique_id, node in manifest.get(kind, {}).items()}
     checks: list[Check] = []
     errors: list[str] = []
     tested: dict[str, Check] = {}

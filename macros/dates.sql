@@ -13,3 +13,12 @@
 {% macro default__days_between(earlier, later) -%}
     datediff({{ later }}, {{ earlier }})
 {%- endmacro %}
+
+{#- Every day from the first to the last, a row each, in place of the row that names the two. -#}
+{% macro days_from(first, last) -%}
+    {{ return(adapter.dispatch('days_from')(first, last)) }}
+{%- endmacro %}
+
+{% macro default__days_from(first, last) -%}
+    explode(sequence({{ first }}, {{ last }}))
+{%- endmacro %}

@@ -44,7 +44,7 @@ def test_every_dbt_node_is_an_asset_in_the_group_of_its_layer(definitions: dg.De
     groups: dict[str, set[str]] = {}
     for key in graph.get_all_asset_keys():
         groups.setdefault(graph.get(key).group_name, set()).add(key.path[-1])
-    layers = {"staging", "intermediate", "marts", "reconciliation", "reports"}
+    layers = {"staging", "intermediate", "marts", "reconciliation", "reports", "semantic"}
     assert set(groups) == layers | {"landing", "inputs", "seeds", "published"}
     folders = {"seeds": "seeds", **{layer: f"models/{layer}" for layer in layers}}
     for group, folder in folders.items():
