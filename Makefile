@@ -8,7 +8,7 @@ METRICS_VENV := .venv-metrics
 METRICS_INSTALLED := $(METRICS_VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-quick proofs lint format dev metrics bench samples lock clean
+.PHONY: help setup run test test-quick proofs lint format dev bench clients superset metrics samples lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -73,12 +73,22 @@ bench: setup ## time the nightly job, landing, evidence and drawn ranks against 
 	@$(RUN) -m benchmarks.evidence_over_regexp
 	@$(RUN) -m benchmarks.draws_over_numpy
 
+clients: setup ## read what is published with DuckDB 1.1 to 2.0, SQLAlchemy, pandas, Polars and others, each installed apart
+	@$(RUN) -m clients.prove_readers
+
+superset: setup ## install Apache Superset apart, and prove that it reads a release while the next one is published
+	@$(RUN) -m clients.prove_superset
+
 samples: setup ## write the seeds of synthetic hospitals and evidence anew
 	@$(RUN) -m samples
 
-lock: ## renew requirements.lock (needs uv); names no index host
+lock: ## renew requirements.lock and the pins of the clients (needs uv); names no index host
 	uv pip compile --universal --python-version 3.11 --extra dev --generate-hashes --no-emit-index-url --no-header \
 	  --quiet --output-file requirements.lock pyproject.toml
+	@for each in clients/requirements/*.in; do \
+	  uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	    --quiet --output-file "$${each%.in}.txt" "$$each" || exit; \
+	done
 
 clean: ## remove the environments and caches; the state in var/ stays
-	rm -rf $(VENV) $(METRICS_VENV) target logs .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) $(METRICS_VENV) .venv-clients target logs .pytest_cache .ruff_cache .hypothesis *.egg-info
