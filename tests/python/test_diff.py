@@ -63,7 +63,13 @@ class Home:
     warehouse: Warehouse
     names: dict[str, str] = field(default_factory=dict)
 
-    def compute(self, given: Rows, landed: Iterable[Row] = (), batches: Iterable[Row] = ()) -> Tables:
+    def compute(
+        self,
+        given: Rows,
+        landed: Iterable[Row] = (),
+        landed_statistics: Iterable[Row] = (),
+        batches: Iterable[Row] = (),
+    ) -> Tables:
         """The tables that a comparison reads."""
         codes = sorted({row["city_code"] for row in [*given.observations, *landed]})
         known = {row["city_code"] for row in given.cities}
@@ -72,7 +78,8 @@ class Home:
             for code in codes
             if code not in known
         ]
-        tables = self.warehouse.run_all({"observations": landed, "batches": batches}, **vars(given))
+        arrived = {"observations": landed, "statistics": landed_statistics, "batches": batches}
+        tables = self.warehouse.run_all(arrived, **vars(given))
         tables["rpt_city_index"] = [
             {**{name: row[name] for name in ("index_code", "edition", "city_code")}, **NOTICE}
             for row in tables["fct_city_scores"]
@@ -256,6 +263,47 @@ def test_an_estimate_moves_with_the_others(home: Home) -> None:
     assert causes_of(moves["c"]) == {("x", effects.OTHER_CITIES)}
     assert moves["c"].effects[0].note == "its estimate moved"
     assert causes_of(moves["b"]) == {("x", effects.VALUE_CHANGED)}
+
+
+def test_a_corrected_denominator_is_named_and_is_no_change_of_the_value(home: Home) -> None:
+    leaf = {"normalisation": "goalposts", "norm_low": "0", "norm_high": "10", "denominator": "people"}
+    people = {"year": "2020", "statistic_code": "people", "unit": "1"}
+
+    def given() -> Rows:
+        known = index({"x": (10, 20, 30)}, x=leaf)
+        known.statistics = [{**people, "city_code": city, "value": "10"} for city in CITIES]
+        return known
+
+    home.follow(
+        given(),
+        given(),
+        landed_statistics=[{**people, "city_code": "a", "value": "5", **BATCH}],
+        batches=[{**BATCH_RECORD, "kind": "statistics"}],
+    )
+    _comparison, moves = compared(home)
+    assert causes_of(moves["a"]) == {("x", effects.DENOMINATOR_CHANGED)}
+    (effect,) = moves["a"].effects
+    # 10 / 10 of 10 are 10 points, 10 / 5 are 20.
+    assert (effect.score_effect, effect.value_before, effect.value_after) == (10, 10, 10)
+    assert (effect.file_name, effect.note) == (BATCH["file_name"], "denominator 10.0 -> 5.0")
+
+
+def test_a_geometric_mean_shares_out_anew(home: Home) -> None:
+    def tree(values: tuple[float, ...]) -> Rows:
+        given = index({"x": (10, 20, 30), "y": values})
+        geometric = {"aggregation": "geometric"}
+        given.frameworks = [row | (geometric if row["indicator_code"] == "s" else {}) for row in given.frameworks]
+        return given
+
+    home.follow(tree((50, 50, 50)), tree((80, 50, 50)))
+    _comparison, moves = compared(home)
+    assert causes_of(moves["a"]) == {
+        ("x", effects.SHARED_ANEW),
+        ("y", effects.VALUE_CHANGED),
+        ("y", effects.SHARED_ANEW),
+    }
+    assert {effect.contribution_method for effect in moves["a"].effects} == {"log_share"}
+    demand_sums(moves["a"])
 
 
 def test_what_comes_and_goes_is_told_from_what_it_leaves_to_the_others(home: Home) -> None:
