@@ -145,7 +145,8 @@ def dbt_environment(settings: Settings, target: Path) -> dict[str, str]:
     }
 
 
-def _parsed_folder(settings: Settings, version: str) -> Path:
+def parsed_folder(settings: Settings, version: str) -> Path:
+    """The folder of what depends on a version of the code alone; it goes when another version is parsed."""
     return settings.warehouse / f"{_PARSED_PREFIX}{version.split('+')[1]}"
 
 
@@ -155,7 +156,7 @@ def parsed_project(settings: Settings) -> Path:
     Raises:
         CityIndexError: the project cannot be parsed; the message is dbt's.
     """
-    target = _parsed_folder(settings, code_version(settings))
+    target = parsed_folder(settings, code_version(settings))
     if _is_whole_json(target / "manifest.json"):
         return target
     settings.warehouse.mkdir(parents=True, exist_ok=True)
@@ -207,7 +208,7 @@ def passed_unit_tests(settings: Settings, version: str) -> dict[str, Check]:
     A unit test sees only the rows that it gives itself, so its result depends on the code alone and is asked for once.
     """
     try:
-        found = json.loads((_parsed_folder(settings, version) / _UNIT_TESTS).read_text(encoding="utf-8"))
+        found = json.loads((parsed_folder(settings, version) / _UNIT_TESTS).read_text(encoding="utf-8"))
         return {unique_id: Check(**check) for unique_id, check in found.items()}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}
@@ -215,7 +216,7 @@ def passed_unit_tests(settings: Settings, version: str) -> dict[str, Check]:
 
 def keep_passed_unit_tests(settings: Settings, version: str, unit_tests: Mapping[str, Check]) -> None:
     """Note the unit tests of a version of the code, where all of them passed."""
-    folder = _parsed_folder(settings, version)
+    folder = parsed_folder(settings, version)
     if folder.is_dir() and unit_tests and all(check.status == PASSED for check in unit_tests.values()):
         working = folder / f".{_UNIT_TESTS}-{os.getpid()}"
         content = {unique_id: asdict(check) for unique_id, check in unit_tests.items()}
