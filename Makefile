@@ -73,7 +73,7 @@ bench: setup ## time the nightly job, landing, evidence and drawn ranks against 
 	@$(RUN) -m benchmarks.evidence_over_regexp
 	@$(RUN) -m benchmarks.draws_over_numpy
 
-clients: setup ## read what is published with DuckDB 1.1 to 2.0, SQLAlchemy, pandas, Polars and others, each installed apart
+clients: setup ## read what is published with DuckDB 1.1 to 2.0, SQLAlchemy, pandas and others, each installed apart
 	@$(RUN) -m clients.prove_readers
 
 superset: setup ## install Apache Superset apart, and prove that it reads a release while the next one is published
