@@ -53,6 +53,7 @@ from city_index.releases.assemble import (
     assemble_tables,
     verify_database,
 )
+from city_index.releases.exports import DATA_PACKAGE_NAME
 from city_index.releases.manifest import Manifest, list_files, write_manifest
 from city_index.settings import Settings
 
@@ -310,15 +311,33 @@ class RebuildSession:
         """
         if self._has_nothing_new():
             return 0
-        # Drawing is imported where it is needed: it takes longer than most steps.
-        from city_index.report.site import write_report
+        # Drawing and comparing are imported where they are needed: it takes longer than most steps.
+        from city_index.comparison.sides import sides_of_candidate
+        from city_index.dbt_docs import write_dbt_docs
+        from city_index.report.site import DBT_DOCS, write_report
 
         self.reporter.stage("report")
-        pages = write_report(
-            self._candidate.database, self._candidate.folder / REPORT_FOLDER, self.settings.report_cities
-        )
+        candidate, folder = self._candidate, self._candidate.folder / REPORT_FOLDER
+        sides = sides_of_candidate(self.settings, candidate.database, candidate.manifest)
+        pages = write_report(self.settings, candidate.database, sides, folder)
+        write_dbt_docs(self.settings, self.build, folder / DBT_DOCS)
         self.reporter.finish(f"{pages} pages")
         return pages
+
+    def write_exports(self) -> list[str]:
+        """Write workbook, data package, citation and rights of the assembled release; gives the names of the files.
+
+        Raises:
+            GateRefused: this run assembled no release.
+        """
+        if self._has_nothing_new():
+            return []
+        from city_index.releases.exports import EXPORT_NAMES, write_exports
+
+        self.reporter.stage("exports")
+        write_exports(self._candidate.folder, self._candidate.manifest, self.settings.workbook_rows)
+        self.reporter.finish(f"{len(EXPORT_NAMES)} files")
+        return list(EXPORT_NAMES)
 
     def _has_nothing_new(self) -> bool:
         """Whether the newest release already holds what was assembled.
@@ -339,8 +358,9 @@ class RebuildSession:
         """
         checks = self._sound_checks()
         is_unchanged, candidate = self._has_nothing_new(), self._candidate
-        if not is_unchanged and not (candidate.folder / REPORT_FOLDER).is_dir():
-            raise GateRefused("this run did not write the report of the release; run the whole job")
+        for part, name in () if is_unchanged else (("report", REPORT_FOLDER), ("data package", DATA_PACKAGE_NAME)):
+            if not (candidate.folder / name).exists():
+                raise GateRefused(f"this run did not write the {part} of the release; run the whole job")
         self.reporter.stage("publish")
         if is_unchanged:
             kind = self._leave_unchanged(store.current_release(self.settings))

@@ -41,6 +41,8 @@ class Settings:
             power of two; default 8192.
         report_cities: ``CITY_INDEX_REPORT_CITIES``, how many cities of an edition get a page of the report, the best
             first; default 1,000.
+        workbook_rows: ``CITY_INDEX_WORKBOOK_ROWS``, the most rows that a table may have to get a sheet of the workbook;
+            default 50,000.
     """
 
     project_directory: Path
@@ -55,6 +57,7 @@ class Settings:
     draw_count: int = 10_000
     sensitivity_rows: int = 8192
     report_cities: int = 1000
+    workbook_rows: int = 50_000
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -95,6 +98,7 @@ class Settings:
             draw_count=_whole_number(environ, "CITY_INDEX_DRAW_COUNT", default=10_000, least=1),
             sensitivity_rows=sensitivity_rows,
             report_cities=_whole_number(environ, "CITY_INDEX_REPORT_CITIES", default=1000, least=1),
+            workbook_rows=_whole_number(environ, "CITY_INDEX_WORKBOOK_ROWS", default=50_000, least=1),
         )
 
     @property

@@ -428,7 +428,19 @@ def compare(
         RebuildRunning: the build is being written.
         CityIndexError: a side is damaged, or cannot be compared.
     """
-    sides = choose_sides(settings, first, second)
+    with compare_sides(settings, choose_sides(settings, first, second), index_code, edition, city) as comparison:
+        yield comparison
+
+
+@contextmanager
+def compare_sides(
+    settings: Settings,
+    sides: Sides,
+    index_code: str | None = None,
+    edition: str | None = None,
+    city: str | None = None,
+) -> Iterator[Comparison]:
+    """Compare two sides that were chosen; see ``compare``."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         connection = connect(in_bounded_memory(settings.build_memory_bytes, Path(folder) / "spilled"))
         try:

@@ -94,6 +94,34 @@ def choose_sides(settings: Settings, first: str | None = None, second: str | Non
     return sides
 
 
+def sides_of_candidate(settings: Settings, database: Path, manifest: Manifest) -> Sides | None:
+    """The release before and one that is being assembled; None where there is none before.
+
+    Args:
+        settings: whose releases.
+        database: the database of the release that is being assembled.
+        manifest: what it will be.
+    """
+    last = store.last_release(settings)
+    if last is None:
+        return None
+    before, before_manifest = last
+    return Sides(_release(before_manifest, before, is_published=True), _release(manifest, database, False), ())
+
+
+def _release(manifest: Manifest, database: Path, is_published: bool) -> Side:
+    return Side(
+        label=f"release {manifest.release_id}",
+        release_id=manifest.release_id,
+        is_published=is_published,
+        built_at_utc=manifest.built_at_utc,
+        code_version=manifest.code_version,
+        input_hash=manifest.input_hash,
+        refusals=(),
+        database=database,
+    )
+
+
 def _by_default(settings: Settings, current: Manifest) -> Sides:
     published = _side_of_release(settings, current, current)
     build = latest_build(settings)
@@ -175,16 +203,7 @@ def _side_of_release(settings: Settings, current: Manifest, manifest: Manifest) 
         if database.with_name(f"{DATABASE_NAME}.wal").exists():
             found.append(f"{database}.wal is left over from a writer")
         if not found:
-            return Side(
-                label=f"release {manifest.release_id}",
-                release_id=manifest.release_id,
-                is_published=is_published,
-                built_at_utc=manifest.built_at_utc,
-                code_version=manifest.code_version,
-                input_hash=manifest.input_hash,
-                refusals=(),
-                database=database,
-            )
+            return _release(manifest, database, is_published)
         damage += found
     raise CityIndexError(f"release {manifest.release_id} is damaged: {damage[0]}; run `city-index verify`")
 

@@ -62,8 +62,8 @@ def current_release(settings: Settings) -> Manifest | None:
     return read_manifest(settings.published)
 
 
-def last_release_database(settings: Settings) -> Path | None:
-    """The database to compare a new build with: the published release's, or else the newest kept one's.
+def last_release(settings: Settings) -> tuple[Path, Manifest] | None:
+    """The database to compare a new build with, and its manifest: the published release's, or the newest kept one's.
 
     A copy that differs from its manifest is passed over, so that damage never stops a rebuild.
     """
@@ -72,8 +72,14 @@ def last_release_database(settings: Settings) -> Path | None:
     candidates += [(settings.releases / manifest.release_id, manifest) for manifest in kept_releases(settings)]
     for folder, manifest in candidates:
         if not faults(folder, manifest, only=(DATABASE_NAME,)) and not Path(f"{folder / DATABASE_NAME}.wal").exists():
-            return folder / DATABASE_NAME
+            return folder / DATABASE_NAME, manifest
     return None
+
+
+def last_release_database(settings: Settings) -> Path | None:
+    """The database of ``last_release``; None where there is none."""
+    last = last_release(settings)
+    return None if last is None else last[0]
 
 
 def release_faults(settings: Settings, manifest: Manifest) -> list[str]:

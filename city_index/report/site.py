@@ -15,8 +15,10 @@ from typing import Any
 import duckdb
 import jinja2
 
+from city_index.comparison.sides import Sides
 from city_index.report.addresses import LANGUAGES, in_language, link
 from city_index.report.charts import Charts
+from city_index.report.pages.changes import Changes, changes_between, changes_page
 from city_index.report.pages.city import city_page
 from city_index.report.pages.front import front_page
 from city_index.report.pages.indicator import indicator_page
@@ -25,14 +27,25 @@ from city_index.report.peers import nearest_cities
 from city_index.report.reading import ReleaseContents, Row, read_release
 from city_index.report.view import FRONT_PAGE, View
 from city_index.report.wording import Words, number, percent, signed
+from city_index.settings import Settings
 
 _PACKAGE = Path(__file__).parent
 _ASSETS = ("report.css", "report.js")
 
-# What stands beside the site in the published folder.
+CHANGES_PAGE = "changes.html"
+
+# dbt's own documentation, which is written beside the pages.
+DBT_DOCS = "dbt_docs.html"
+
+# What stands beside the site in the published folder, and dbt's documentation.
 _DOWNLOADS = (
-    ("../city_index.duckdb", ("DuckDB 数据库", "the database")),
+    ("../city_index.xlsx", ("Excel 工作簿，每张表一页，附代码本", "workbook: a sheet for each table, with a codebook")),
+    ("../city_index.duckdb", ("DuckDB 数据库，供 BI 工具读取", "DuckDB database, for BI tools")),
+    ("../datapackage.json", ("CSV 与 Parquet 的数据包描述", "data package of the CSV and Parquet files")),
+    ("../CITATION.cff", ("引用方式", "how to cite")),
+    ("../LICENCE.md", ("来源与权利说明", "origins and rights")),
     ("../manifest.json", ("清单与校验和", "manifest with checksums")),
+    (DBT_DOCS, ("dbt 文档：模型与血缘（英文）", "dbt docs: models and their lineage")),
 )
 
 
@@ -52,33 +65,35 @@ class Site:
     words: Words = field(default_factory=lambda: Words("zh"))
 
 
-def write_report(database: Path, folder: Path, page_limit: int) -> int:
+def write_report(settings: Settings, database: Path, sides: Sides | None, folder: Path) -> int:
     """Write the report site of a release.
 
     Args:
+        settings: how many cities get a page, and what memory may be used.
         database: the database of the release.
+        sides: the release before and this one; None where there is none before.
         folder: where the site goes; it is made.
-        page_limit: how many cities of an edition get a page, the best first.
 
     Returns:
         how many pages were written.
     """
     with duckdb.connect(str(database), read_only=True) as connection:
-        contents = read_release(connection, page_limit)
+        contents = read_release(connection, settings.report_cities)
     peers = [nearest_cities(edition) for edition in contents.editions]
     (folder / "assets").mkdir(parents=True)
     for name in _ASSETS:
         shutil.copyfile(_PACKAGE / "assets" / name, folder / "assets" / name)
     written = 0
-    for language in LANGUAGES:
-        site = _site(contents, peers, Words(language))
-        environment = _environment(site)
-        for page, template, context in _pages(site):
-            text = _render(environment, site, page, template, context)
-            path = folder / in_language(page, language)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-            written += 1
+    with changes_between(settings, sides) as changes:
+        for language in LANGUAGES:
+            site = _site(contents, peers, Words(language))
+            environment = _environment(site)
+            for page, template, context in _pages(site, changes):
+                text = _render(environment, site, page, template, context)
+                path = folder / in_language(page, language)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8")
+                written += 1
     return written
 
 
@@ -101,7 +116,7 @@ def _site(contents: ReleaseContents, peers: list[dict[str, list[tuple[str, float
     )
 
 
-def _pages(site: Site) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def _pages(site: Site, changes: Changes) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Every page of a language: its path, its template and what the template is given."""
     for view in site.editions:
         yield view.front_page, "front", {"view": view, **front_page(view, view.front_page)}
@@ -116,6 +131,7 @@ def _pages(site: Site) -> Iterator[tuple[str, str, dict[str, Any]]]:
     counts = [(status, statuses[status]) for status in ("passed", "warned", "failed", "skipped") if statuses[status]]
     yield "checks.html", "checks", {"view": None, "counts": counts, "kinds": sorted({c["kind"] for c in site.checks})}
     yield "dictionary.html", "dictionary", {"view": None}
+    yield CHANGES_PAGE, "changes", {"view": None, **changes_page(site.editions, changes, CHANGES_PAGE)}
 
 
 def _environment(site: Site) -> jinja2.Environment:

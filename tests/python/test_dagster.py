@@ -52,7 +52,7 @@ def test_every_dbt_node_is_an_asset_in_the_group_of_its_layer(definitions: dg.De
         assert groups[group] == {path.stem for path in files if path.suffix in (".csv", ".sql", ".py")}
     assert groups["landing"] == {*KINDS, "retried_observations", "batches", "rows", "refused_files"}
     assert groups["inputs"] == {"raw_inputs"}
-    assert groups["published"] == {"assembled_release", "report_site", "published_release"}
+    assert groups["published"] == {"assembled_release", "report_site", "exports", "published_release"}
 
 
 def test_the_release_comes_after_every_mart_and_the_seeds_after_the_inputs(definitions: dg.Definitions) -> None:

@@ -11,6 +11,7 @@ from city_index.settings import Settings
 
 ASSEMBLED_RELEASE = dg.AssetKey("assembled_release")
 REPORT_SITE = dg.AssetKey("report_site")
+EXPORTS = dg.AssetKey("exports")
 PUBLISHED_RELEASE = dg.AssetKey("published_release")
 
 
@@ -58,9 +59,19 @@ def release_assets(mart_keys: dict[str, dg.AssetKey]) -> list[dg.AssetsDefinitio
         return dg.MaterializeResult(metadata={"pages": session.write_report()})
 
     @dg.asset(
+        key=EXPORTS,
+        kinds={"xlsx", "json"},
+        deps=[ASSEMBLED_RELEASE],
+        description="The workbook, the data package, the citation and the notes on rights of the assembled release.",
+        **common,
+    )
+    def exports(session: dg.ResourceParam[RebuildSession]) -> dg.MaterializeResult:
+        return dg.MaterializeResult(metadata={"files": session.write_exports()})
+
+    @dg.asset(
         key=PUBLISHED_RELEASE,
         kinds={"duckdb", "parquet", "csv"},
-        deps=[ASSEMBLED_RELEASE, REPORT_SITE],
+        deps=[ASSEMBLED_RELEASE, REPORT_SITE, EXPORTS],
         description=(
             "The release that BI tools read. The scores of edition 2020 rest on reconstructed observations, not the "
             "authors' data, and partly on assumed weights."
@@ -73,4 +84,4 @@ def release_assets(mart_keys: dict[str, dg.AssetKey]) -> list[dg.AssetsDefinitio
     def published_release(session: dg.ResourceParam[RebuildSession]) -> dg.MaterializeResult:
         return dg.MaterializeResult(metadata=release_metadata(session.settings, session.publish()))
 
-    return [assembled_release, report_site, published_release]
+    return [assembled_release, report_site, exports, published_release]
