@@ -8,7 +8,7 @@ METRICS_VENV := .venv-metrics
 METRICS_INSTALLED := $(METRICS_VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-quick proofs lint format dev bench clients superset metrics samples lock clean
+.PHONY: help setup run test test-quick proofs lint format dev bench clients pages superset metrics samples lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -75,6 +75,9 @@ bench: setup ## time the nightly job, landing, evidence and drawn ranks against 
 
 clients: setup ## read what is published with DuckDB 1.1 to 2.0, SQLAlchemy, pandas and others, each installed apart
 	@$(RUN) -m clients.prove_readers
+
+pages: setup ## open the report in headless Chromium: search, filters, links, accessibility, pictures at three widths
+	@$(RUN) -m clients.prove_pages
 
 superset: setup ## install Apache Superset apart, and prove that it reads a release while the next one is published
 	@$(RUN) -m clients.prove_superset

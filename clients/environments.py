@@ -7,6 +7,7 @@ pins and the project's would bend each other.
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from city_index.settings import PROJECT_DIRECTORY
 
 ENVIRONMENTS = PROJECT_DIRECTORY / ".venv-clients"
 REQUIREMENTS = PROJECT_DIRECTORY / "clients" / "requirements"
+_NODE = PROJECT_DIRECTORY / "clients" / "node"
 _OLDEST = (3, 11)
 
 
@@ -72,6 +74,26 @@ def environment(name: str, newest: tuple[int, int] = (3, 13)) -> Environment:
         raise CityIndexError(f"{requirements.relative_to(PROJECT_DIRECTORY)} cannot be installed: {last}")
     stamp.write_text(wanted)
     return made
+
+
+def node_environment(npm: str) -> Path:
+    """The folder with the packages of ``node/package.json`` and the scripts that use them; made by npm from the lock.
+
+    Raises:
+        CityIndexError: they cannot be installed.
+    """
+    installed = ENVIRONMENTS / "node"
+    shutil.copytree(_NODE, installed, dirs_exist_ok=True)
+    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"]
+    run = subprocess.run(command, cwd=installed, capture_output=True, text=True, check=False)
+    if run.returncode != 0:
+        raise CityIndexError(f"npm cannot install {_NODE / 'package.json'}: {' '.join(run.stderr.split())[-300:]}")
+    return installed
+
+
+def node_pin(package: str) -> str:
+    """The version of a package of Node.js that the project pins."""
+    return json.loads((_NODE / "package.json").read_text(encoding="utf-8"))["dependencies"][package]
 
 
 def _suitable_python(name: str, newest: tuple[int, int]) -> str:

@@ -6,7 +6,13 @@ What belongs here: collecting and printing. Claims are made where they are tried
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from dataclasses import dataclass, field
+from pathlib import Path
+
+# How long a client may take.
+SECONDS = 1800
 
 PROVED, REFUTED, SKIPPED = "proved", "REFUTED", "skipped"
 
@@ -31,6 +37,17 @@ class Findings:
             if line.startswith("{"):
                 said = json.loads(line)
                 self.claim(client, said["claim"], said["holds"], said["seen"])
+
+    def run(self, client: str, command: list, directory: Path) -> None:
+        """Run a script in another environment and take what it says; that it runs to its end is a claim, too."""
+        variables = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
+        run = subprocess.run(
+            command, cwd=directory, env=variables, capture_output=True, text=True, timeout=SECONDS, check=False
+        )
+        self.take(client, run.stdout)
+        if run.returncode != 0:
+            last = (run.stderr.strip().splitlines() or ["it says nothing"])[-1]
+            self.claim(client, "runs to its end", False, last)
 
     @property
     def exit_code(self) -> int:

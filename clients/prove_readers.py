@@ -5,8 +5,6 @@ What belongs here: which client tries which script in which environment. Run as 
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import subprocess
 import sys
@@ -15,12 +13,11 @@ from pathlib import Path
 
 from city_index.errors import CityIndexError, NothingPublishable
 from city_index.settings import PROJECT_DIRECTORY, Settings
-from clients.environments import ENVIRONMENTS, Environment, environment
+from clients.environments import Environment, environment, node_environment, node_pin
 from clients.findings import Findings
 from clients.readers.releases import a_copy, publish_next
 
 _DUCKDB = ("duckdb_1_1", "duckdb_1_4", "duckdb_1_5", "duckdb_2_0")
-_NODE = PROJECT_DIRECTORY / "clients" / "node"
 _SECONDS = 1800
 
 
@@ -51,7 +48,7 @@ def read_with(findings: Findings, client: Environment, package: str | None, scri
     """
     client_name = f"{package} {client.version(package)}" if package else script
     command = [client.python, "-m", f"clients.readers.{script}", published]
-    _take(findings, client_name, command, PROJECT_DIRECTORY)
+    findings.run(client_name, command, PROJECT_DIRECTORY)
 
 
 def prove_the_data_package(findings: Findings, published: Path) -> None:
@@ -73,28 +70,12 @@ def prove_node(findings: Findings, published: Path) -> None:
     if node is None or npm is None:
         findings.skip("@duckdb/node-api", "reads every table", "node and npm are not installed")
         return
-    installed = ENVIRONMENTS / "node"
-    shutil.copytree(_NODE, installed, dirs_exist_ok=True)
-    install = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"]
-    run = subprocess.run(install, cwd=installed, capture_output=True, text=True, timeout=_SECONDS, check=False)
-    if run.returncode != 0:
-        raise CityIndexError(f"npm cannot install {_NODE / 'package.json'}: {' '.join(run.stderr.split())[-300:]}")
-    pinned = json.loads((_NODE / "package.json").read_text(encoding="utf-8"))["dependencies"]["@duckdb/node-api"]
+    installed = node_environment(npm)
+    pinned = node_pin("@duckdb/node-api")
     with tempfile.TemporaryDirectory() as scratch:
         following = a_copy(published, Path(scratch))
         publish_next(following)
-        _take(findings, f"@duckdb/node-api {pinned}", [node, "reader.mjs", published, following], installed)
-
-
-def _take(findings: Findings, client: str, command: list, directory: Path) -> None:
-    variables = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
-    run = subprocess.run(
-        command, cwd=directory, env=variables, capture_output=True, text=True, timeout=_SECONDS, check=False
-    )
-    findings.take(client, run.stdout)
-    if run.returncode != 0:
-        last = (run.stderr.strip().splitlines() or ["it says nothing"])[-1]
-        findings.claim(client, "runs to its end", False, last)
+        findings.run(f"@duckdb/node-api {pinned}", [node, "reader.mjs", published, following], installed)
 
 
 def main() -> None:

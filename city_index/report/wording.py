@@ -182,8 +182,16 @@ def number(value: float | None, decimals: int = 1) -> str:
 
 
 def percent(share: float | None, decimals: int = 0) -> str:
-    """A share as a percentage."""
-    return _ABSENT if share is None else f"{number(100 * share, decimals)} %"
+    """A share as a percentage; one that is nearly all or nearly nothing does not read as all or nothing."""
+    if share is None:
+        return _ABSENT
+    text = number(100 * share, decimals)
+    step = 10**-decimals
+    if share < 1 and text == number(100, decimals):
+        return f">{number(100 - step, decimals)} %"
+    if share > 0 and text == number(0, decimals):
+        return f"<{number(step, decimals)} %"
+    return f"{text} %"
 
 
 def signed(value: float | None, decimals: int = 1) -> str:
