@@ -161,9 +161,10 @@ def compare(question: str, against: str, answer: Rows, other: Rows, is_part: boo
         against: what the other answer is.
         answer: MetricFlow's rows.
         other: the other rows.
-        is_part: whether the other leaves out groups without a code or without a score.
+        is_part: whether the other may leave out groups without a code or without a score.
     """
-    expected = {key for key, row in answer.items() if not (is_part and ("" in key or _is_empty(row)))}
+    may_lack = {key for key, row in answer.items() if is_part and ("" in key or _is_empty(row))}
+    expected = answer.keys() - (may_lack - other.keys())
     differences = [f"{key} is in one answer only" for key in sorted(expected ^ other.keys())]
     figures, largest = 0, 0.0
     for key in sorted(expected & other.keys()):

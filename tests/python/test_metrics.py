@@ -124,6 +124,7 @@ def test_a_difference_in_a_figure_or_a_row_is_found() -> None:
     for other in (
         {("x", "a"): {"mean": 1.0 + 2 * TOLERANCE}},
         {("x", "a"): {"mean": None}},
+        {("x", "a"): {"mean": 1.0}, ("x", ""): {"mean": 6.0}},
         {("x", "a"): {"median": 1.0}},
         {("x", "a"): {"mean": 1.0}, ("x", "b"): {"mean": 1.0}},
         {("x", "a"): {"mean": float("nan")}},
