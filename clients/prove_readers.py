@@ -87,7 +87,8 @@ def main() -> None:
             raise NothingPublishable(f"nothing is published in {settings.published}; run `make run`")
         prove(findings, settings.published)
     except CityIndexError as error:
-        sys.exit(f"error: {error}")
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
     print(f"\nClients: {findings.summary()}")
     sys.exit(findings.exit_code)
 

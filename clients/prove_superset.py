@@ -246,7 +246,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as scratch:
             prove(findings, Path(scratch))
     except CityIndexError as error:
-        sys.exit(f"error: {error}")
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
     print(f"\n{CLIENT}: {findings.summary()}")
     sys.exit(findings.exit_code)
 
