@@ -162,6 +162,11 @@ class Settings:
         return self.home / "rebuild.lock"
 
     @property
+    def published_report(self) -> Path:
+        """The page that people open first."""
+        return self.published / "report" / "index.html"
+
+    @property
     def published_database(self) -> Path:
         """The database that BI tools open."""
         return self.published / "city_index.duckdb"

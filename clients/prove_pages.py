@@ -50,7 +50,8 @@ def main() -> None:
         pictures = settings.home / "pictures"
         prove(findings, settings.published, pictures)
     except CityIndexError as error:
-        sys.exit(f"error: {error}")
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
     print(f"\nPages: {findings.summary()}; pictures in {pictures}")
     sys.exit(findings.exit_code)
 

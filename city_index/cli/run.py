@@ -98,6 +98,7 @@ def _report(settings: Settings, session: RebuildSession) -> None:
             console.print(f"landing: {sentence}", markup=False)
     console.print(f"[bold]{_HEADLINES[outcome.kind].format(id=outcome.manifest.release_id)}[/bold]")
     console.print(f"  {settings.published_database}", markup=False)
+    console.print(f"  {settings.published_report}", markup=False)
     _print_top_ten(console, settings.published_database)
     console.print(
         f"{counts[PASSED]} checks passed, {counts[WARNED]} warned, {counts[FAILED]} failed, {counts[SKIPPED]} skipped "
