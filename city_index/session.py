@@ -53,7 +53,7 @@ from city_index.releases.assemble import (
     assemble_tables,
     verify_database,
 )
-from city_index.releases.exports import DATA_PACKAGE_NAME
+from city_index.releases.exports import LICENCE_NAME
 from city_index.releases.manifest import Manifest, list_files, write_manifest
 from city_index.settings import Settings
 
@@ -358,9 +358,8 @@ class RebuildSession:
         """
         checks = self._sound_checks()
         is_unchanged, candidate = self._has_nothing_new(), self._candidate
-        for part, name in () if is_unchanged else (("report", REPORT_FOLDER), ("data package", DATA_PACKAGE_NAME)):
-            if not (candidate.folder / name).exists():
-                raise GateRefused(f"this run did not write the {part} of the release; run the whole job")
+        if not is_unchanged:
+            self._demand_parts(candidate)
         self.reporter.stage("publish")
         if is_unchanged:
             kind = self._leave_unchanged(store.current_release(self.settings))
@@ -374,6 +373,14 @@ class RebuildSession:
         self.outcome = Outcome(kind=kind, manifest=manifest, checks=checks)
         self.reporter.finish(f"{kind}: release {manifest.release_id}")
         return self.outcome
+
+    def _demand_parts(self, candidate: Candidate) -> None:
+        """Fail where what is made from the assembled tables has not been made; the last file of each part tells."""
+        from city_index.report.site import DBT_DOCS
+
+        for part, name in (("report", f"{REPORT_FOLDER}/{DBT_DOCS}"), ("exports", LICENCE_NAME)):
+            if not (candidate.folder / name).is_file():
+                raise GateRefused(f"this run did not write the {part} of the release; run the whole job")
 
     def _leave_unchanged(self, current: Manifest | None) -> str:
         """See that the wanted release is the published one; says what that took.

@@ -117,7 +117,8 @@ def remove_leftovers(settings: Settings) -> None:
             shutil.rmtree(folder)
     if settings.published.is_dir():
         for path in settings.published.rglob(f".*{_TEMPORARY_SUFFIX}"):
-            path.unlink()
+            if not path.is_dir():
+                path.unlink()
 
 
 def keep(settings: Settings, staging: Path, release_id: str) -> Path:
@@ -137,6 +138,11 @@ def _replace_file(source: Path, target: Path) -> None:
 
 def _demand_shape(settings: Settings, names: list[str]) -> None:
     """Fail where something else stands in the place of a file or folder that is to be published."""
+    for name in _SWEPT_FOLDERS:
+        if (settings.published / name).is_symlink():
+            raise CityIndexError(
+                f"{settings.published / name} is a link where a folder is to be published; move it away"
+            )
     for name in [*names, MANIFEST_NAME]:
         target = settings.published / name
         if target.is_dir():
@@ -201,7 +207,7 @@ def _folders(published: Path) -> list[Path]:
     for name in _SWEPT_FOLDERS:
         folder = published / name
         if folder.is_dir():
-            found += [path for path in folder.rglob("*") if path.is_dir()] + [folder]
+            found += [path for path in folder.rglob("*") if path.is_dir() and not path.is_symlink()] + [folder]
     return sorted(found, key=lambda path: len(path.parts), reverse=True)
 
 

@@ -12,7 +12,13 @@ from collections.abc import Iterable
 from functools import cache
 
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,79}")
-_RESERVED = {"con", "prn", "aux", "nul", *(f"{device}{number}" for device in ("com", "lpt") for number in range(10))}
+# Names that some file systems keep for themselves, and the folders of the site.
+_RESERVED = {
+    *("en", "assets"),
+    *("con", "prn", "aux", "nul"),
+    *(f"{device}{number}" for device in ("com", "lpt") for number in range(10)),
+}
+_MADE = "x-"
 _HASH_DIGITS = 16
 
 LANGUAGES = ("zh", "en")
@@ -25,8 +31,10 @@ def file_names(codes: Iterable[str]) -> dict[str, str]:
     taken: set[str] = set()
     for code in sorted(codes):
         name = code
-        if not _PLAIN.fullmatch(code) or code.lower() in _RESERVED or code.lower() in taken:
-            name = f"x-{hashlib.sha256(code.encode()).hexdigest()[:_HASH_DIGITS]}"
+        # A plain name that looks like a made one could be taken for it.
+        is_plain = _PLAIN.fullmatch(code) and not code.lower().startswith(_MADE)
+        if not is_plain or code.lower() in _RESERVED or code.lower() in taken:
+            name = f"{_MADE}{hashlib.sha256(code.encode()).hexdigest()[:_HASH_DIGITS]}"
         taken.add(name.lower())
         names[code] = name
     return names

@@ -24,7 +24,7 @@ from city_index.report.wording import Words
 Rows = list[dict[str, Any]]
 
 # Told apart by lightness as well as by hue, whatever colours a reader sees; the darkest is the highest tier.
-TIER_COLOURS = ("#3b0f70", "#2c6e9e", "#1f9e89", "#8fbf3f", "#e3b505", "#a3a3a3", "#666666", "#cccccc")
+TIER_COLOURS = ("#3b0f70", "#2c6e9e", "#1f9e89", "#7fb52f", "#f4d44d", "#a3a3a3", "#666666", "#cccccc")
 # The palette of Okabe and Ito, without its yellow, which is too light on white.
 BRANCH_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#4d4d4d", "#8c6d31")
 _INK = "#1c2329"
@@ -51,6 +51,8 @@ _CONFIG = {
     },
     "text": {"fontSize": 11, "color": _INK},
 }
+# A name is written twice, white around it first, so that it can be read on any ground.
+_OUTLINES = ({"stroke": "#ffffff", "strokeWidth": 3}, {})
 _MULTILINE = "split(datum.label, '|')"
 
 # Clip paths are numbered through the whole process; a page that is drawn again must be the same, byte for byte.
@@ -116,7 +118,7 @@ class Charts:
     def map(self) -> Drawing:
         """Cities as dots where they lie. Rows: longitude, latitude, score, colour, label, href, name (or empty)."""
         base = alt.Chart(_data("cities")).project(type="mercator")
-        dots = base.mark_circle(opacity=0.9, stroke="#ffffff", strokeWidth=0.7).encode(
+        dots = base.mark_circle(opacity=0.9, stroke="#3a3a3a", strokeWidth=0.5).encode(
             longitude="longitude:Q",
             latitude="latitude:Q",
             color=alt.Color("colour:N", scale=None),
@@ -129,7 +131,7 @@ class Charts:
             base.mark_text(dx=9, align="left", fontSize=11, fontWeight=600, **outline).encode(
                 longitude="longitude:Q", latitude="latitude:Q", text="name:N"
             )
-            for outline in ({"stroke": "#ffffff", "strokeWidth": 3}, {})
+            for outline in _OUTLINES
         ]
         return Drawing(alt.layer(dots, *names).properties(width=460, height=380))
 
@@ -154,12 +156,13 @@ class Charts:
             .mark_rule(color=_SECOND, strokeDash=[4, 3], strokeWidth=1.3)
             .encode(x="at:Q", description="name:N")
         )
-        names = (
+        names = [
             alt.Chart(_data("bounds"))
-            .mark_text(color=_INK, align="right", angle=270, dy=7, fontSize=10)
+            .mark_text(align="right", angle=270, dy=7, fontSize=10, **outline)
             .encode(x="at:Q", y=alt.value(2), text="name:N")
-        )
-        return Drawing((bars + rules + names).properties(width=360, height=170))
+            for outline in _OUTLINES
+        ]
+        return Drawing(alt.layer(bars, rules, *names).properties(width=360, height=170))
 
     @cached_property
     def columns(self) -> Drawing:
@@ -220,9 +223,10 @@ class Charts:
                 description="label:N",
             )
         )
-        names = (
+        names = [
             alt.Chart(_data("names"))
-            .mark_text(fontSize=11, lineBreak="|", color="#ffffff", fontWeight=600, baseline="middle")
+            .mark_text(fontSize=11, lineBreak="|", fontWeight=600, baseline="middle", **outline)
             .encode(theta=alt.Theta("angle:Q", scale=None), radius=alt.Radius("radius:Q", scale=None), text="name:N")
-        )
-        return Drawing((arcs + names).properties(width=430, height=430))
+            for outline in _OUTLINES
+        ]
+        return Drawing(alt.layer(arcs, *names).properties(width=430, height=430))

@@ -340,7 +340,8 @@ class _EditionReader:
         ):
             contents.bins.setdefault(row["indicator_code"], []).append(row)
         for row in self._read(
-            "select indicator_code, city_code, cities.name_zh, cities.name_en, score, rank, provenance, is_imputed"
+            "select indicator_code, city_code, cities.name_zh, cities.name_en, score, rank, provenance, is_imputed,"
+            " count(*) over (partition by indicator_code, rank) as tied_count"
             " from fct_indicator_scores join dim_cities as cities using (city_code)"
             " where index_code = ? and edition = ? and rank <= 10"
             " qualify row_number() over (partition by indicator_code order by rank, city_code) <= 10"
@@ -355,8 +356,12 @@ class _EditionReader:
     def _read_audit(self) -> None:
         contents = self._contents
         for row in self._read(
-            "select * from fct_correlations where index_code = ? and edition = ?"
-            " order by relation, abs(pearson) desc nulls last, other_indicator_code"
+            # Siblings are published as pairs; each of the two has the other on its page.
+            "with relations as (from fct_correlations where index_code = ? and edition = ?),"
+            " mirrored as (select relation, indicator_code, other_indicator_code, pearson, spearman from relations"
+            "  union all select relation, other_indicator_code, indicator_code, pearson, spearman from relations"
+            "  where relation = 'within_parent')"
+            " select * from mirrored order by relation, abs(pearson) desc nulls last, other_indicator_code"
         ):
             contents.correlations.setdefault(row["indicator_code"], []).append(row)
         contents.importance = {
@@ -391,10 +396,12 @@ class _EditionReader:
 
     def _read_surroundings(self, shown: list[str]) -> None:
         contents = self._contents
-        for row in read(
-            self._connection,
-            "select * from dim_derivation_rules where index_code = ? order by since_edition, rule_code",
-            [contents.row["index_code"]],
+        for row in self._read(
+            # A rule stands with the indicators whose values it made in this edition.
+            "select rules.* from dim_derivation_rules as rules semi join ("
+            "  select distinct index_code, indicator_code, rule_code from fct_indicator_values"
+            "  where index_code = ? and edition = ?) as used using (index_code, indicator_code, rule_code)"
+            " order by rule_code"
         ):
             contents.rules.setdefault(row["indicator_code"], []).append(row)
         contents.changes = {
@@ -422,7 +429,8 @@ class _EditionReader:
         self._read_context()
 
     def _method_changes(self) -> list[Row]:
-        """What of the framework differs from the edition before, one row for each node and choice."""
+        """What of the framework differs from the edition before: a row for each choice of a node that both have, one
+        for each node that only one has."""
         names = [
             "parent_code", "weight", "weight_status", "direction", "normalisation", "norm_low", "norm_high",
             "scale_low", "scale_high", "aggregation", "missing_policy", "min_coverage", "denominator", "imputation",
@@ -444,17 +452,31 @@ class _EditionReader:
             before as (
                 select long.* from long join dim_editions as editions using (index_code, edition)
                 where long.index_code = ? and editions.edition_ordinal = ? and not editions.is_synthetic
+            ),
+            compared as (
+                select
+                    coalesce(this.indicator_code, before.indicator_code) as indicator_code,
+                    coalesce(this.choice, before.choice) as choice, before.text as old_text, this.text as new_text
+                from this full join before
+                    on this.indicator_code = before.indicator_code and this.choice = before.choice
+                where before.text is distinct from this.text and exists (from before)
+            ),
+            named as (
+                select indicator_code, any_value(name_zh) as name_zh, any_value(name_en) as name_en
+                from dim_indicators where index_code = ? group by indicator_code
             )
-            select
-                coalesce(this.indicator_code, before.indicator_code) as indicator_code,
-                coalesce(this.choice, before.choice) as choice, before.text as old_text, this.text as new_text
-            from this full join before
-                on this.indicator_code = before.indicator_code and this.choice = before.choice
-            where before.text is distinct from this.text and exists (from before)
-            order by 1, 2
+            select distinct
+                indicator_code, name_zh, name_en,
+                case when old_text is null then 'indicator came' when new_text is null then 'indicator went' else choice
+                end as choice,
+                case when old_text is null or new_text is null then '' else old_text end as old_text,
+                case when old_text is null or new_text is null then '' else new_text end as new_text
+            from compared join named using (indicator_code)
+            order by indicator_code, choice
             """,
             self._contents.row["index_code"],
             ordinal - 1,
+            self._contents.row["index_code"],
         )
 
     def _read_context(self) -> None:

@@ -5,10 +5,11 @@ What belongs here: which pages there are and where they stand. What stands on th
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import duckdb
 import jinja2
 
 from city_index.comparison.sides import Sides
+from city_index.database import in_bounded_memory
 from city_index.report.addresses import LANGUAGES, in_language, link
 from city_index.report.charts import Charts
 from city_index.report.pages.changes import Changes, changes_between, changes_page
@@ -77,23 +79,26 @@ def write_report(settings: Settings, database: Path, sides: Sides | None, folder
     Returns:
         how many pages were written.
     """
-    with duckdb.connect(str(database), read_only=True) as connection:
+    memory = in_bounded_memory(settings.build_memory_bytes, settings.warehouse / "spilled")
+    with duckdb.connect(str(database), read_only=True, config=memory) as connection:
         contents = read_release(connection, settings.report_cities)
     peers = [nearest_cities(edition) for edition in contents.editions]
     (folder / "assets").mkdir(parents=True)
     for name in _ASSETS:
         shutil.copyfile(_PACKAGE / "assets" / name, folder / "assets" / name)
+    changes = changes_between(settings, sides)
     written = 0
-    with changes_between(settings, sides) as changes:
-        for language in LANGUAGES:
-            site = _site(contents, peers, Words(language))
-            environment = _environment(site)
-            for page, template, context in _pages(site, changes):
-                text = _render(environment, site, page, template, context)
-                path = folder / in_language(page, language)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(text, encoding="utf-8")
-                written += 1
+    for language in LANGUAGES:
+        site = _site(contents, peers, Words(language))
+        environment = _environment(site)
+        for page, template, context in _pages(site, changes):
+            text = _render(environment, site, page, template, context)
+            path = folder / in_language(page, language)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # No page may take the place of another.
+            with path.open("x", encoding="utf-8") as stream:
+                stream.write(text)
+            written += 1
     return written
 
 
@@ -103,6 +108,8 @@ def _site(contents: ReleaseContents, peers: list[dict[str, list[tuple[str, float
         View(contents=edition, words=words, charts=charts, peers=nearest, is_front=place == 0)
         for place, (edition, nearest) in enumerate(zip(contents.editions, peers, strict=True))
     ]
+    names = Counter(view.name for view in views)
+    views = [replace(view, needs_code=names[view.name] > 1) for view in views]
     return Site(
         release=contents.release,
         editions=views,
@@ -110,7 +117,7 @@ def _site(contents: ReleaseContents, peers: list[dict[str, list[tuple[str, float
         tables=contents.tables,
         batches=contents.batches,
         reasons=contents.reasons,
-        notices=[f"{view.title} {view.contents.row['edition']}: {view.notice}" for view in views if view.notice],
+        notices=[f"{view.name}: {view.notice}" for view in views if view.notice],
         downloads=[(file, words(*text)) for file, text in _DOWNLOADS],
         words=words,
     )
@@ -143,7 +150,9 @@ def _environment(site: Site) -> jinja2.Environment:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.globals.update(site=site, w=site.words, number=number, percent=percent, signed=signed)
+    environment.globals.update(
+        site=site, w=site.words, number=number, percent=percent, signed=signed, shell=shlex.quote
+    )
     return environment
 
 

@@ -26,6 +26,7 @@ class View:
         charts: the charts in this language.
         peers: for each city its nearest ones, with their distances.
         is_front: whether the site opens with this edition.
+        needs_code: whether another edition of the site has the same title and label.
     """
 
     contents: EditionContents
@@ -33,6 +34,7 @@ class View:
     charts: Charts
     peers: dict[str, list[tuple[str, float]]]
     is_front: bool
+    needs_code: bool = False
 
     @property
     def front_page(self) -> str:
@@ -82,6 +84,12 @@ class View:
         """What the edition is called."""
         row = self.contents.row
         return self.words.name(row, "title") if row["title_zh"] or row["title_en"] else row["index_code"]
+
+    @property
+    def name(self) -> str:
+        """Title and label, with the code of the index where they do not tell it from another."""
+        row = self.contents.row
+        return f"{self.title} {row['edition']}" + (f" ({row['index_code']})" if self.needs_code else "")
 
     def tier_bars(self, indicator_code: str) -> list[Row]:
         """The mean score of each tier, as bars; none where the edition has no tiers."""

@@ -32,6 +32,8 @@ _TERMS = {
     "no_spread": ("各城市无差异", "no spread"),
     "no_denominator": ("缺少分母", "no denominator"),
     "not_positive": ("含非正值", "not above zero"),
+    "too_large": ("数值过大", "too large"),
+    "child_missing": ("下级指标缺失", "a child is missing"),
     # Levels of the tree.
     "level_0": ("总分", "total"),
     "level_1": ("一级指标", "primary"),
@@ -82,6 +84,7 @@ _TERMS = {
     # Records.
     "evidence": ("证据", "evidence"),
     "hospital": ("医院评级", "hospital grade"),
+    "hospital_grade": ("医院评级", "hospital grade"),
     # Why a score moved between two releases.
     "corrected": ("更正", "corrected"),
     "correction undone": ("更正撤销", "correction undone"),
@@ -110,6 +113,10 @@ _TERMS = {
     "parent_code": ("上级指标", "parent"),
     "weight": ("权重", "weight"),
     "weight_status": ("权重来源", "weight status"),
+    "lower_bound_score": ("等级下限", "lower bound"),
+    "upper_bound_score": ("等级上限", "upper bound"),
+    "reconstructed_share": ("重建观测占比", "share of reconstructed observations"),
+    "provenance": ("数据来源", "provenance"),
     "direction": ("方向", "direction"),
     "norm_low": ("下限", "norm low"),
     "norm_high": ("上限", "norm high"),
@@ -145,6 +152,12 @@ _TERMS = {
 
 _ABSENT = "–"
 
+# Beyond this a double has no places after the point.
+_WHOLE = 2.0**52
+
+# Shares that differ from all by less are all: they were added up.
+_NOTHING = 1e-9
+
 
 class Words:
     """What a page says in one language."""
@@ -173,9 +186,15 @@ class Words:
 
 
 def number(value: float | None, decimals: int = 1) -> str:
-    """A figure with so many decimals and its thousands apart; a dash where there is none."""
+    """A figure with so many decimals and its thousands apart; a dash where there is none.
+
+    It is rounded as the published tables round: half away from zero.
+    """
     if value is None or not math.isfinite(value):
         return _ABSENT
+    scaled = abs(value) * 10**decimals
+    if scaled < _WHOLE:
+        value = math.copysign(math.floor(scaled + 0.5) / 10**decimals, value)
     text = f"{value:,.{decimals}f}"
     # No score is below nothing by a rounding alone.
     return text.removeprefix("-") if not float(text.replace(",", "")) else text.replace("-", "−")
@@ -185,6 +204,8 @@ def percent(share: float | None, decimals: int = 0) -> str:
     """A share as a percentage; one that is nearly all or nearly nothing does not read as all or nothing."""
     if share is None:
         return _ABSENT
+    if abs(share - round(share)) < _NOTHING:
+        share = round(share)
     text = number(100 * share, decimals)
     step = 10**-decimals
     if share < 1 and text == number(100, decimals):

@@ -319,6 +319,43 @@ def test_something_in_the_way_of_a_published_file_is_said_before_anything_change
     assert read_manifest(home / "published") == before
 
 
+def test_a_link_in_the_place_of_the_report_is_refused_and_what_it_leads_to_is_left(home: Path, tmp_path: Path) -> None:
+    _rename_release(home, EARLIER, 0)
+    elsewhere = tmp_path / "elsewhere"
+    (home / "published" / "report").rename(elsewhere)
+    (elsewhere / "kept.txt").write_text("kept", encoding="utf-8")
+    (home / "published" / "report").symlink_to(elsewhere)
+    before = read_manifest(home / "published")
+    refused = city_index("rollback", EARLIER, home=home)
+    assert refused.returncode == 1
+    assert "is a link where a folder is to be published; move it away" in refused.stderr
+    assert read_manifest(home / "published") == before
+    assert (elsewhere / "kept.txt").is_file()
+
+
+def test_what_the_release_before_had_and_this_one_has_not_goes(home: Path) -> None:
+    settings = settings_of(home)
+    _rename_release(home, EARLIER, 0)
+    earlier = settings.releases / EARLIER
+    shutil.rmtree(earlier / "report")
+    (earlier / "city_index.xlsx").unlink()
+    manifest = json.loads((earlier / "manifest.json").read_text(encoding="utf-8"))
+    manifest["files"] = {
+        name: entry
+        for name, entry in manifest["files"].items()
+        if not name.startswith("report/") and name != "city_index.xlsx"
+    }
+    (earlier / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    newest = store.current_release(settings).release_id
+    store.roll_back(settings, EARLIER)
+    assert not (home / "published" / "report").exists()
+    assert not (home / "published" / "city_index.xlsx").exists()
+    assert store.published_faults(settings) == []
+    store.roll_back(settings, newest)
+    assert (home / "published" / "report" / "en" / "index.html").is_file()
+    assert store.published_faults(settings) == []
+
+
 def test_a_folder_under_releases_with_a_broken_manifest_is_reported(home: Path) -> None:
     _rename_release(home, EARLIER, 0)
     (home / "releases" / EARLIER / "manifest.json").write_text('{"release_id": 1}', encoding="utf-8")

@@ -80,11 +80,31 @@ def test_the_ranking_is_the_published_one(published: Published, edition, languag
         assert cells[5].text == province == row.attributes["data-province"]
 
 
+def test_primaries_are_rounded_as_the_published_table_rounds_them(published: Published, edition) -> None:
+    table = read_page(site(published) / "en" / "index.html").one("table", id="ranking")
+    header = [cell.text for cell in table.all("tr")[0].all("th")]
+    seen = 0
+    for row, (*pairs,) in zip(
+        table.all("tr")[1:],
+        edition(
+            "select primary_1_name_en, primary_1_score, primary_2_name_en, primary_2_score, primary_3_name_en, "
+            "primary_3_score, primary_4_name_en, primary_4_score from rpt_city_index where $edition "
+            "order by total_rank, city_code"
+        ),
+        strict=True,
+    ):
+        cells = [cell for cell in row.children if isinstance(cell, Element)]
+        for name, score in zip(pairs[::2], pairs[1::2], strict=True):
+            assert cells[header.index(name)].text == shown(score, 1)
+            seen += 1
+    assert seen == 600
+
+
 def test_every_city_page_shows_the_published_figures(published: Published, edition) -> None:
     scores: dict[str, dict[str, tuple]] = {}
     for city, *row in edition(
-        "select city_code, indicator_code, score, rank, contribution, provenance from fct_indicator_scores "
-        "where $edition"
+        "select city_code, indicator_code, score, rank, contribution, provenance, round(score, 1) "
+        "from fct_indicator_scores where $edition"
     ):
         scores.setdefault(city, {})[row[0]] = tuple(row[1:])
     totals = {
@@ -100,9 +120,9 @@ def test_every_city_page_shows_the_published_figures(published: Published, editi
         assert {row.attributes["data-indicator"] for row in rows} == set(scores[city]) - {"total"}
         leaves = []
         for row in rows:
-            score, place, contribution, provenance = scores[city][row.attributes["data-indicator"]]
+            score, place, contribution, provenance, rounded = scores[city][row.attributes["data-indicator"]]
             assert figure(row.one(data_figure="score")) == score
-            assert row.one(data_figure="score").text.strip() == shown(score, 1)
+            assert row.one(data_figure="score").text.strip() == shown(rounded, 1)
             assert row.one(data_figure="rank").text == str(place)
             assert figure(row.one(data_figure="contribution")) == contribution
             assert ("重建" in row.text) == (provenance == "reconstructed")
@@ -122,6 +142,18 @@ def test_every_indicator_page_shows_the_published_figures(published: Published, 
             "select indicator_code, pearson from fct_correlations where $edition and relation = 'with_parent'"
         )
     }
+    siblings = dict(
+        edition(
+            "select indicator_code, count(*) over (partition by parent_code)::int from dim_indicators where $edition"
+        )
+    )
+
+    def read_tied(code: str) -> int:
+        query = f"select rank from fct_indicator_scores where $edition and indicator_code = '{code}'"
+        ranks = [rank for (rank,) in edition(query)]
+        listed = sorted(rank for rank in ranks if rank <= 10)[:10]
+        return ranks.count(listed[-1]) - listed.count(listed[-1])
+
     for code, weight in edition("select indicator_code, effective_weight from dim_indicators where $edition"):
         page = read_page(site(published) / EDITION / "indicator" / f"{code}.html")
         assert figure(page.one(data_figure="effective_weight")) == weight
@@ -130,6 +162,16 @@ def test_every_indicator_page_shows_the_published_figures(published: Published, 
             for row in page.having("tr", "data-city")
         }
         assert cities == {city: score for indicator, city, score in best if indicator == code}
+        assert {row.attributes["data-relation"] for row in page.having("td", "data-relation")} <= {
+            "with_parent",
+            "with_total",
+            "within_parent",
+        }
+        assert len(page.all("td", data_relation="within_parent")) == siblings[code] - 1
+        tied = read_tied(code)
+        assert (f"另有 {tied} 个" in page.text) == (tied > 0)
+        # No rule from records made a value of this edition.
+        assert "由记录推算的规则" not in page.text
         if code in with_parent:
             assert figure(page.one("td", data_relation="with_parent")) == with_parent[code]
     assert len(with_parent) == 72
@@ -360,7 +402,22 @@ def connection_rows(database: Path) -> list[tuple]:
 
 
 def test_file_names_are_safe_and_differ_by_more_than_case() -> None:
-    codes = ["beijing", "Beijing", "con", "a/b", "..", "北京", "x" * 200, "COM1", "ok-1_2", "nul"]
+    codes = [
+        "beijing",
+        "Beijing",
+        "con",
+        "a/b",
+        "..",
+        "北京",
+        "x" * 200,
+        "COM1",
+        "ok-1_2",
+        "nul",
+        "en",
+        "assets",
+        "x-72726d8818f69306",
+        "中文",
+    ]
     names = file_names(codes)
     assert names["beijing"] != names["Beijing"]
     assert len({name.lower() for name in names.values()}) == len(codes)
@@ -373,14 +430,24 @@ def test_file_names_are_safe_and_differ_by_more_than_case() -> None:
 
 @pytest.mark.parametrize(
     ("value", "decimals", "expected"),
-    [(1234.5, 1, "1,234.5"), (-0.04, 1, "0.0"), (-2.25, 2, "−2.25"), (None, 1, "–"), (math.inf, 1, "–"), (0, 0, "0")],
+    [
+        (46.25, 1, "46.3"),
+        (-46.25, 1, "−46.3"),
+        (1e15, 1, "1,000,000,000,000,000.0"),
+        (1234.5, 1, "1,234.5"),
+        (-0.04, 1, "0.0"),
+        (-2.25, 2, "−2.25"),
+        (None, 1, "–"),
+        (math.inf, 1, "–"),
+        (0, 0, "0"),
+    ],
 )
 def test_figures_are_written_as_people_read_them(value: float | None, decimals: int, expected: str) -> None:
     assert number(value, decimals) == expected
 
 
 def test_a_share_that_is_nearly_all_is_not_all() -> None:
-    assert [percent(share) for share in (1, 0.99987, 0.4, 0.0001, 0, None)] == [
+    assert [percent(share) for share in (1 - 1e-16, 0.99987, 0.4, 0.0001, 0, None)] == [
         "100 %",
         ">99 %",
         "40 %",

@@ -86,3 +86,5 @@ function setUpTips() {
 document.querySelectorAll("form[data-tools]").forEach(setUpTools);
 document.querySelectorAll("table[data-sortable]").forEach(setUpSorting);
 setUpTips();
+// What is folded away is printed all the same.
+window.addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((each) => (each.open = true)));

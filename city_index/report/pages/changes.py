@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,15 +24,16 @@ class Changes:
 
     Attributes:
         comparison: the two releases compared; None where there is none before, or they cannot be compared.
+        moves: for each edition that was compared the cities that moved furthest.
         problem: why they cannot be compared.
     """
 
     comparison: Comparison | None = None
+    moves: tuple[tuple[EditionComparison, tuple[CityMove, ...]], ...] = ()
     problem: str | None = None
 
 
-@contextmanager
-def changes_between(settings: Settings, sides: Sides | None) -> Iterator[Changes]:
+def changes_between(settings: Settings, sides: Sides | None) -> Changes:
     """Compare a release with the one before; a release before that cannot be compared stops nothing.
 
     Args:
@@ -42,18 +41,13 @@ def changes_between(settings: Settings, sides: Sides | None) -> Iterator[Changes
         sides: both; None where there is none before.
     """
     if sides is None:
-        yield Changes()
-        return
-    manager = compare_sides(settings, sides)
+        return Changes()
     try:
-        comparison = manager.__enter__()
+        with compare_sides(settings, sides) as comparison:
+            moves = tuple((edition, tuple(comparison.moves(edition, _SHOWN_CITIES))) for edition in comparison.editions)
+            return Changes(comparison, moves)
     except CityIndexError as error:
-        yield Changes(problem=str(error))
-        return
-    try:
-        yield Changes(comparison)
-    finally:
-        manager.__exit__(None, None, None)
+        return Changes(problem=str(error))
 
 
 def changes_page(views: list[View], changes: Changes, page: str) -> dict[str, Any]:
@@ -64,14 +58,11 @@ def changes_page(views: list[View], changes: Changes, page: str) -> dict[str, An
         changes: what moved.
         page: the path of the page.
     """
-    comparison = changes.comparison
     return {
         "problem": changes.problem,
-        "comparison": comparison,
+        "comparison": changes.comparison,
         "shown_lines": _SHOWN_LINES,
-        "editions": []
-        if comparison is None
-        else [_edition(comparison, edition, _view_of(views, edition), page) for edition in comparison.editions],
+        "editions": [_edition(edition, moves, _view_of(views, edition), page) for edition, moves in changes.moves],
     }
 
 
@@ -79,12 +70,12 @@ def _view_of(views: list[View], edition: EditionComparison) -> View | None:
     return next((view for view in views if view.contents.key == (edition.index_code, edition.edition)), None)
 
 
-def _edition(comparison: Comparison, edition: EditionComparison, view: View | None, page: str) -> Row:
+def _edition(edition: EditionComparison, moves: tuple[CityMove, ...], view: View | None, page: str) -> Row:
     return {
         "comparison": edition,
-        "title": view.title if view else edition.title,
+        "title": view.name if view else f"{edition.title} {edition.edition}",
         "notice": view.notice if view else " ".join(edition.notices),
-        "moves": [_move(move, view, page) for move in comparison.moves(edition, _SHOWN_CITIES)],
+        "moves": [_move(move, view, page) for move in moves],
     }
 
 

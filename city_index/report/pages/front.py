@@ -72,7 +72,7 @@ def _figures(view: View) -> list[tuple[str, str, str]]:
         (
             number(row["scored_city_count"], 0),
             words("个城市有得分", "cities with a score"),
-            words(f"共 {row['city_count']} 个", f"of {row['city_count']}"),
+            words(f"共 {number(row['city_count'], 0)} 个", f"out of {number(row['city_count'], 0)}"),
         ),
         (
             number(len(view.contents.level(3)), 0),

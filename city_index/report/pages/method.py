@@ -43,9 +43,7 @@ def method_page(view: View, page: str) -> dict[str, Any]:
         "reconciliation": sorted(
             contents.reconciliation, key=lambda row: (_STATUSES.index(row["status"]), row["fact_id"])
         ),
-        "method_changes": [
-            {**row, "node": contents.indicators.get(row["indicator_code"])} for row in contents.method_changes
-        ],
+        "method_changes": contents.method_changes,
     }
 
 
