@@ -18,6 +18,7 @@ import duckdb
 
 from city_index.comparison.tables import Lacks
 from city_index.database import quoted
+from city_index.landing.frameworks import INNER_COLUMNS, LEAF_COLUMNS
 
 # Two figures are the same where they differ by no more than arithmetic does; scores are ranked at nine decimals.
 _SAME_SCORE = 1e-9
@@ -44,22 +45,6 @@ SHARED_ANEW = "shared out anew"
 
 # The normalisations under which a score depends on its own value alone.
 _ABSOLUTE_NORMALISATIONS = ("score", "goalposts", "log_goalposts")
-
-# What of a tertiary decides how its value becomes a score.
-LEAF_CHOICES = (
-    "direction",
-    "normalisation",
-    "norm_low",
-    "norm_high",
-    "scale_low",
-    "scale_high",
-    "denominator",
-    "imputation",
-    "treatment",
-    "treatment_limit",
-)
-# What of a node decides how its children become its score.
-NODE_CHOICES = ("aggregation", "missing_policy", "min_coverage")
 
 # How many scores of a side are compared at once.
 _ROWS_AT_ONCE = 1_000_000
@@ -118,8 +103,8 @@ def _make_tree(connection: duckdb.DuckDBPyConnection) -> None:
         "create table common_editions as select index_code, edition "
         "from before_dim_editions inner join after_dim_editions using (index_code, edition)"
     )
-    choices = " or ".join(f"before.{column} is distinct from after.{column}" for column in NODE_CHOICES)
-    leaf_choices = " or ".join(f"before.{column} is distinct from after.{column}" for column in LEAF_CHOICES)
+    choices = " or ".join(f"before.{column} is distinct from after.{column}" for column in INNER_COLUMNS)
+    leaf_choices = " or ".join(f"before.{column} is distinct from after.{column}" for column in LEAF_COLUMNS)
     connection.execute(
         f"""
         create table nodes as

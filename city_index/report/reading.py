@@ -11,6 +11,7 @@ from typing import Any
 
 import duckdb
 
+from city_index.landing.frameworks import INNER_COLUMNS, LEAF_COLUMNS
 from city_index.report.addresses import file_names
 
 Row = dict[str, Any]
@@ -431,11 +432,7 @@ class _EditionReader:
     def _method_changes(self) -> list[Row]:
         """What of the framework differs from the edition before: a row for each choice of a node that both have, one
         for each node that only one has."""
-        names = [
-            "parent_code", "weight", "weight_status", "direction", "normalisation", "norm_low", "norm_high",
-            "scale_low", "scale_high", "aggregation", "missing_policy", "min_coverage", "denominator", "imputation",
-            "treatment", "treatment_limit",
-        ]  # fmt: skip
+        names = ["parent_code", "weight", "weight_status", *LEAF_COLUMNS, *INNER_COLUMNS]
         listed = ", ".join(f"coalesce({name}::varchar, '') as {name}" for name in names)
         ordinal = self._contents.row["edition_ordinal"]
         if ordinal is None:
