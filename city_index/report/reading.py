@@ -128,6 +128,28 @@ class ReleaseContents:
     reasons: list[Row]
 
 
+def _keyed(rows: list[Row], *names: str) -> dict:
+    """Rows by the value of a column, or of several, one within the other."""
+    found: dict = {}
+    for row in rows:
+        within = found
+        for name in names[:-1]:
+            within = within.setdefault(row[name], {})
+        within[row[names[-1]]] = row
+    return found
+
+
+def _listed(rows: list[Row], *names: str) -> dict:
+    """The same for columns that do not tell rows apart: lists of rows, in their order."""
+    found: dict = {}
+    for row in rows:
+        within = found
+        for name in names[:-1]:
+            within = within.setdefault(row[name], {})
+        within.setdefault(row[names[-1]], []).append(row)
+    return found
+
+
 def read_release(connection: duckdb.DuckDBPyConnection, page_limit: int) -> ReleaseContents:
     """Read what the pages of a release show.
 
@@ -201,57 +223,71 @@ class _EditionReader:
     def read(self, page_limit: int) -> None:
         contents = self._contents
         contents.indicators = self._indicators()
-        contents.tiers = {
-            row["tier_code"]: row
-            for row in read(
+        contents.tiers = _keyed(
+            read(
                 self._connection,
                 "select * from dim_tiers where index_code = ? order by tier_ordinal",
                 [contents.row["index_code"]],
-            )
-        }
+            ),
+            "tier_code",
+        )
         contents.cities = self._cities(page_limit)
-        contents.clusters = {
-            row["cluster_code"]: row
-            for row in read(self._connection, "select * from dim_clusters order by cluster_code")
-        }
+        contents.clusters = _keyed(
+            read(self._connection, "select * from dim_clusters order by cluster_code"), "cluster_code"
+        )
         shown = list(contents.cities)
-        for row in self._read(
-            "select city_code, indicator_code, score, rank, contribution, coverage_share, is_imputed, missing_reason,"
-            " provenance, rule_code from fct_indicator_scores"
-            " where index_code = ? and edition = ? and list_contains(?, city_code)",
-            shown,
-        ):
-            contents.scores.setdefault(row["city_code"], {})[row["indicator_code"]] = row
-        for row in self._read("select scores.* from fct_tier_scores as scores where index_code = ? and edition = ?"):
-            contents.tier_scores.setdefault(row["indicator_code"], {})[row["tier_code"]] = row
-        contents.cluster_scores = {
-            row["cluster_code"]: row
-            for row in self._read(
+        contents.scores = _keyed(
+            self._read(
+                "select city_code, indicator_code, score, rank, contribution, coverage_share, is_imputed,"
+                " missing_reason, provenance, rule_code from fct_indicator_scores"
+                " where index_code = ? and edition = ? and list_contains(?, city_code)",
+                shown,
+            ),
+            "city_code",
+            "indicator_code",
+        )
+        contents.tier_scores = _keyed(
+            self._read("select scores.* from fct_tier_scores as scores where index_code = ? and edition = ?"),
+            "indicator_code",
+            "tier_code",
+        )
+        contents.cluster_scores = _keyed(
+            self._read(
                 "select scores.* from fct_cluster_scores as scores where index_code = ? and edition = ?"
                 " and indicator_code = ? order by gdp_weighted_score desc nulls last, cluster_code",
                 contents.root["indicator_code"],
-            )
-        }
-        for row in self._read(
-            "select * from fct_rank_intervals where index_code = ? and edition = ? and list_contains(?, city_code)",
-            shown,
-        ):
-            by_node = contents.intervals.setdefault(row["city_code"], {})
-            by_node.setdefault(row["indicator_code"], {})[row["scenario"]] = row
-        for row in self._read(
-            "select * from fct_indicator_values where index_code = ? and edition = ? and list_contains(?, city_code)",
-            shown,
-        ):
-            contents.values.setdefault(row["city_code"], {})[row["indicator_code"]] = row
-        for row in self._read(
-            "select city_code, indicator_code, record_number, record_count, record_kind, record_title, record_on,"
-            " record_detail, record_value, record_weight, record_publisher, record_url from rpt_score_trace"
-            " where index_code = ? and edition = ? and record_kind <> 'observation' and list_contains(?, city_code)"
-            " order by record_number",
-            shown,
-        ):
-            by_node = contents.records.setdefault(row["city_code"], {})
-            by_node.setdefault(row["indicator_code"], []).append(row)
+            ),
+            "cluster_code",
+        )
+        contents.intervals = _keyed(
+            self._read(
+                "select * from fct_rank_intervals where index_code = ? and edition = ? and list_contains(?, city_code)",
+                shown,
+            ),
+            "city_code",
+            "indicator_code",
+            "scenario",
+        )
+        contents.values = _keyed(
+            self._read(
+                "select * from fct_indicator_values"
+                " where index_code = ? and edition = ? and list_contains(?, city_code)",
+                shown,
+            ),
+            "city_code",
+            "indicator_code",
+        )
+        contents.records = _listed(
+            self._read(
+                "select city_code, indicator_code, record_number, record_count, record_kind, record_title, record_on,"
+                " record_detail, record_value, record_weight, record_publisher, record_url from rpt_score_trace"
+                " where index_code = ? and edition = ? and record_kind <> 'observation' and list_contains(?, city_code)"
+                " order by record_number",
+                shown,
+            ),
+            "city_code",
+            "indicator_code",
+        )
         self._read_distributions()
         self._read_audit()
         self._read_surroundings(shown)
@@ -306,8 +342,9 @@ class _EditionReader:
 
     def _read_distributions(self) -> None:
         contents = self._contents
-        for row in self._read(
-            f"""
+        contents.bins = _listed(
+            self._read(
+                f"""
             with scored as (
                 select
                     indicator_code, score,
@@ -338,37 +375,40 @@ class _EditionReader:
                 count(*) as city_count
             from cut group by all order by indicator_code, bin
             """
-        ):
-            contents.bins.setdefault(row["indicator_code"], []).append(row)
-        for row in self._read(
-            "select indicator_code, city_code, cities.name_zh, cities.name_en, score, rank, provenance, is_imputed,"
-            " count(*) over (partition by indicator_code, rank) as tied_count"
-            " from fct_indicator_scores join dim_cities as cities using (city_code)"
-            " where index_code = ? and edition = ? and rank <= 10"
-            " qualify row_number() over (partition by indicator_code order by rank, city_code) <= 10"
-            " order by indicator_code, rank, city_code"
-        ):
-            contents.best.setdefault(row["indicator_code"], []).append(row)
-        contents.stats = {
-            row["indicator_code"]: row
-            for row in self._read("select * from fct_indicator_stats where index_code = ? and edition = ?")
-        }
+            ),
+            "indicator_code",
+        )
+        contents.best = _listed(
+            self._read(
+                "select indicator_code, city_code, cities.name_zh, cities.name_en, score, rank, provenance, is_imputed,"
+                " count(*) over (partition by indicator_code, rank) as tied_count"
+                " from fct_indicator_scores join dim_cities as cities using (city_code)"
+                " where index_code = ? and edition = ? and rank <= 10"
+                " qualify row_number() over (partition by indicator_code order by rank, city_code) <= 10"
+                " order by indicator_code, rank, city_code"
+            ),
+            "indicator_code",
+        )
+        contents.stats = _keyed(
+            self._read("select * from fct_indicator_stats where index_code = ? and edition = ?"), "indicator_code"
+        )
 
     def _read_audit(self) -> None:
         contents = self._contents
-        for row in self._read(
-            # Siblings are published as pairs; each of the two has the other on its page.
-            "with relations as (from fct_correlations where index_code = ? and edition = ?),"
-            " mirrored as (select relation, indicator_code, other_indicator_code, pearson, spearman from relations"
-            "  union all select relation, other_indicator_code, indicator_code, pearson, spearman from relations"
-            "  where relation = 'within_parent')"
-            " select * from mirrored order by relation, abs(pearson) desc nulls last, other_indicator_code"
-        ):
-            contents.correlations.setdefault(row["indicator_code"], []).append(row)
-        contents.importance = {
-            row["indicator_code"]: row
-            for row in self._read("select * from fct_indicator_importance where index_code = ? and edition = ?")
-        }
+        contents.correlations = _listed(
+            self._read(
+                # Siblings are published as pairs; each of the two has the other on its page.
+                "with relations as (from fct_correlations where index_code = ? and edition = ?),"
+                " mirrored as (select relation, indicator_code, other_indicator_code, pearson, spearman from relations"
+                "  union all select relation, other_indicator_code, indicator_code, pearson, spearman from relations"
+                "  where relation = 'within_parent')"
+                " select * from mirrored order by relation, abs(pearson) desc nulls last, other_indicator_code"
+            ),
+            "indicator_code",
+        )
+        contents.importance = _keyed(
+            self._read("select * from fct_indicator_importance where index_code = ? and edition = ?"), "indicator_code"
+        )
         contents.sensitivity = self._read(
             "select * from fct_sensitivity where index_code = ? and edition = ? and can_vary"
             " order by total_effect desc nulls last, factor, indicator_code"
@@ -397,27 +437,31 @@ class _EditionReader:
 
     def _read_surroundings(self, shown: list[str]) -> None:
         contents = self._contents
-        for row in self._read(
-            # A rule stands with the indicators whose values it made in this edition.
-            "select rules.* from dim_derivation_rules as rules semi join ("
-            "  select distinct index_code, indicator_code, rule_code from fct_indicator_values"
-            "  where index_code = ? and edition = ?) as used using (index_code, indicator_code, rule_code)"
-            " order by rule_code"
-        ):
-            contents.rules.setdefault(row["indicator_code"], []).append(row)
-        contents.changes = {
-            row["city_code"]: row
-            for row in self._read(
+        contents.rules = _listed(
+            self._read(
+                # A rule stands with the indicators whose values it made in this edition.
+                "select rules.* from dim_derivation_rules as rules semi join ("
+                "  select distinct index_code, indicator_code, rule_code from fct_indicator_values"
+                "  where index_code = ? and edition = ?) as used using (index_code, indicator_code, rule_code)"
+                " order by rule_code"
+            ),
+            "indicator_code",
+        )
+        contents.changes = _keyed(
+            self._read(
                 "select * from fct_score_changes where index_code = ? and edition = ? and list_contains(?, city_code)",
                 shown,
-            )
-        }
-        for row in self._read(
-            "select * from fct_city_highlights where index_code = ? and edition = ? and list_contains(?, city_code)"
-            " order by rank_lead desc, indicator_code",
-            shown,
-        ):
-            contents.highlights.setdefault(row["city_code"], []).append(row)
+            ),
+            "city_code",
+        )
+        contents.highlights = _listed(
+            self._read(
+                "select * from fct_city_highlights where index_code = ? and edition = ? and list_contains(?, city_code)"
+                " order by rank_lead desc, indicator_code",
+                shown,
+            ),
+            "city_code",
+        )
         contents.reconciliation = self._read(
             "select * from rpt_reconciliation where (index_code = ? and edition = ?)"
             # What a document prints of no index stands with the editions that one of the documents assesses.
