@@ -9,7 +9,7 @@ import shlex
 import shutil
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import jinja2
 
 from city_index.comparison.sides import Sides
 from city_index.database import in_bounded_memory
+from city_index.html import html_environment
 from city_index.report.addresses import LANGUAGES, in_language, link
 from city_index.report.charts import Charts
 from city_index.report.pages.changes import Changes, changes_between, changes_page
@@ -63,8 +64,8 @@ class Site:
     reasons: list[Row]
     notices: list[str]
     downloads: list[tuple[str, str]]
+    words: Words
     front: str = FRONT_PAGE
-    words: Words = field(default_factory=lambda: Words("zh"))
 
 
 def write_report(settings: Settings, database: Path, sides: Sides | None, folder: Path) -> int:
@@ -143,13 +144,7 @@ def _pages(site: Site, changes: Changes) -> Iterator[tuple[str, str, dict[str, A
 
 def _environment(site: Site) -> jinja2.Environment:
     """What renders the pages of a language; everything that comes from data is escaped."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_PACKAGE / "templates"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
+    environment = html_environment(_PACKAGE / "templates")
     environment.globals.update(
         site=site, w=site.words, number=number, percent=percent, signed=signed, shell=shlex.quote
     )

@@ -21,14 +21,15 @@ def front_page(view: View, page: str) -> dict[str, Any]:
         page: the path of the page.
     """
     contents = view.contents
+    clusters = _clusters(view)
     return {
         "ranking": [_ranked(view, page, city) for city in contents.cities.values()],
         "figures": _figures(view),
         "choices": _choices(view),
         "map": _map(view, page),
         "distribution": _distribution(view),
-        "clusters": _clusters(view),
-        "cluster_chart": _cluster_chart(view),
+        "clusters": clusters,
+        "cluster_chart": _cluster_chart(view, clusters),
         "tier_charts": _tier_charts(view, page),
         "days_to_peak": _days_to_peak(view),
         "context": _context(view),
@@ -188,10 +189,10 @@ def _clusters(view: View) -> list[Row]:
     return rows
 
 
-def _cluster_chart(view: View) -> Any:
+def _cluster_chart(view: View, clusters: list[Row]) -> Any:
     words = view.words
     points = []
-    for row in _clusters(view):
+    for row in clusters:
         for kind, value in (
             (words("按 GDP 加权", "weighted by GDP"), row["gdp_weighted_score"]),
             (words("简单平均", "plain mean"), row["mean_score"]),
