@@ -13,7 +13,7 @@ from support import Published, city_index, copy_project
 # Rebuilds are many, and draws and workbooks are not what most tests are about: fewer draws, and no sheets of long
 # tables, unless somebody says otherwise.
 os.environ.setdefault("CITY_INDEX_DRAW_COUNT", "500")
-os.environ.setdefault("CITY_INDEX_SENSITIVITY_ROWS", "256")
+os.environ.setdefault("CITY_INDEX_SENSITIVITY_ROWS", "32")
 os.environ.setdefault("CITY_INDEX_WORKBOOK_ROWS", "1000")
 
 
