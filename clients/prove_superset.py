@@ -22,9 +22,9 @@ from city_index.errors import CityIndexError
 from clients.dashboard import BUNDLE, SOURCES
 from clients.environments import environment
 from clients.findings import Findings
-from clients.scratch import ScratchHome
 from clients.superset_api import Superset
 from clients.superset_server import running_superset
+from reliability.scratch import ScratchHome
 
 CLIENT = "Superset"
 _NEWEST_PYTHON = (3, 12)  # numpy 1.26, which Superset 6.1 pins, has no wheel for a later one

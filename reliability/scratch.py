@@ -1,4 +1,4 @@
-"""A scratch home with a release of its own, so that a client can watch the next one being published.
+"""A scratch home with a release of its own, so that a proof can watch the next one being published.
 
 What belongs here: running the console script on it, and the correction that makes the next release another one.
 """
