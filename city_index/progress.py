@@ -1,4 +1,4 @@
-"""Progress of a run: a live bar on a terminal, plain lines anywhere else.
+"""Progress of a run: a live bar on a terminal, plain lines anywhere else, or lines of JSON on request.
 
 The work reports through ``Reporter``; it never prints.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 import sys
 import time
 from typing import Protocol
+
+from city_index.settings import JSON
 
 
 class Reporter(Protocol):
@@ -21,6 +23,9 @@ class Reporter(Protocol):
 
     def finish(self, detail: str = "") -> None:
         """The stage is done; ``detail`` says with what result."""
+
+    def event(self, line: str) -> None:
+        """Something happened, as a line of JSON for machines."""
 
     def close(self) -> None:
         """Nothing more will be reported, whether or not the stage finished."""
@@ -36,6 +41,9 @@ class SilentReporter:
         """See Reporter."""
 
     def finish(self, detail: str = "") -> None:
+        """See Reporter."""
+
+    def event(self, line: str) -> None:
         """See Reporter."""
 
     def close(self) -> None:
@@ -63,8 +71,22 @@ class LineReporter:
         """See Reporter."""
         print(f"{self._name}: {detail} ({time.monotonic() - self._started:.1f} s)", file=self._stream, flush=True)
 
+    def event(self, line: str) -> None:
+        """See Reporter."""
+
     def close(self) -> None:
         """See Reporter."""
+
+
+class JsonReporter(SilentReporter):
+    """The events of the run as lines of JSON, for programs that collect logs from standard output."""
+
+    def __init__(self) -> None:
+        self._stream = sys.stdout
+
+    def event(self, line: str) -> None:
+        """See Reporter."""
+        print(line, file=self._stream, flush=True)
 
 
 class TerminalReporter:
@@ -109,11 +131,16 @@ class TerminalReporter:
         elapsed = time.monotonic() - self._started
         self._console.print(f"[green]✓[/green] {self._name}: {detail} [dim]({elapsed:.1f} s)[/dim]", highlight=False)
 
+    def event(self, line: str) -> None:
+        """See Reporter."""
+
     def close(self) -> None:
         """See Reporter."""
         self._progress.stop()
 
 
-def reporter_for_stdout() -> LineReporter | TerminalReporter:
-    """The reporter that fits where standard output goes."""
+def reporter_for_stdout(log_format: str) -> Reporter:
+    """The reporter for a log format of the settings; for people the one that fits where standard output goes."""
+    if log_format == JSON:
+        return JsonReporter()
     return TerminalReporter() if sys.stdout.isatty() else LineReporter()

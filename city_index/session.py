@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -44,6 +44,8 @@ from city_index.hashing import code_version, input_files, input_hash
 from city_index.landing.landing import Landing, LandingOutcome
 from city_index.last_run import write_last_run
 from city_index.lock import rebuild_lock
+from city_index.observability.metrics import write_metrics
+from city_index.observability.observer import ObservedGates, RunObserver
 from city_index.progress import Reporter, SilentReporter
 from city_index.releases import store
 from city_index.releases.assemble import (
@@ -61,6 +63,7 @@ PUBLISHED = "published"
 UNCHANGED = "unchanged"
 RESTORED = "restored"
 FAILED_RUN = "failed"
+STOPPED_RUN = "stopped"
 
 # Where the report site stands in a release.
 REPORT_FOLDER = "report"
@@ -111,11 +114,12 @@ class RebuildSession:
         accepts_removals: whether a person said that cities or editions may go this time.
         reported_failure: the failure that people were told of already; None where there was none.
         landings: what this rebuild landed.
+        observer: hears what happens, for the log and the metrics.
     """
 
     settings: Settings
     gates: GateClient
-    reporter: Reporter = field(default_factory=SilentReporter)
+    observer: RunObserver
     outcome: Outcome | None = None
     accepts_removals: bool = False
     reported_failure: str | None = None
@@ -137,6 +141,11 @@ class RebuildSession:
         if self._build is None:
             raise GateRefused("there is no build in the warehouse; materialise raw_inputs first, or run the whole job")
         return self._build
+
+    @property
+    def reporter(self) -> Reporter:
+        """Where progress goes."""
+        return self.observer.reporter
 
     @property
     def has_build(self) -> bool:
@@ -162,6 +171,7 @@ class RebuildSession:
 
     def _landed(self, outcome: LandingOutcome) -> LandingOutcome:
         self.landings.append(outcome)
+        self.observer.landed(outcome)
         return outcome
 
     def collect_inputs(self) -> dict[str, int]:
@@ -215,6 +225,12 @@ class RebuildSession:
             if path.is_file():
                 found += read_checks(path)
         return found + (dbt_results.checks if dbt_results is not None else [])
+
+    def report_dbt_results(self) -> None:
+        """Tell the observer what dbt's tests found; nothing where dbt ended before it wrote its results."""
+        dbt_results = self._dbt_results()
+        if dbt_results is not None:
+            self.observer.checked("dbt", dbt_results.checks)
 
     def keep_unit_tests(self) -> None:
         """Note that the code has passed its unit tests, so that the next build of the same code need not ask again."""
@@ -371,6 +387,7 @@ class RebuildSession:
         store.prune(self.settings)
         manifest = store.current_release(self.settings)
         self.outcome = Outcome(kind=kind, manifest=manifest, checks=checks)
+        self.observer.published(kind, manifest)
         self.reporter.finish(f"{kind}: release {manifest.release_id}")
         return self.outcome
 
@@ -481,28 +498,55 @@ def rebuild_session(settings: Settings, what: str, reporter: Reporter | None = N
         NothingPublishable: there is no input at all.
         RebuildRunning: another process, or another session of this one, is rebuilding.
     """
+    with rebuild_lock(settings.lock_file, what):
+        observer = RunObserver(settings, what, reporter or SilentReporter())
+        observer.started()
+        session = failure = None
+        try:
+            with _open_session(settings, observer) as session:
+                yield session
+        except BaseException as error:
+            failure = in_one_line(error)
+            raise
+        finally:
+            _record_end(settings, what, observer, session, failure)
+
+
+@contextmanager
+def _open_session(settings: Settings, observer: RunObserver) -> Iterator[RebuildSession]:
+    """Clear up after a killed run, start the gate worker, and be the session of this process.
+
+    Raises:
+        NothingPublishable: there is no input at all.
+    """
     global _active
     if not input_files(settings):
         raise NothingPublishable(f"there is no input file in {settings.seeds}; restore the seeds")
-    with rebuild_lock(settings.lock_file, what):
-        for path in (settings.warehouse, settings.published, settings.releases):
-            path.mkdir(parents=True, exist_ok=True)
-        store.remove_leftovers(settings)
-        with GateClient() as gates:
-            session = RebuildSession(settings=settings, gates=gates, reporter=reporter or SilentReporter())
+    for path in (settings.warehouse, settings.published, settings.releases):
+        path.mkdir(parents=True, exist_ok=True)
+    store.remove_leftovers(settings)
+    with ObservedGates(observer) as gates:
+        session = RebuildSession(settings=settings, gates=gates, observer=observer)
+        with _active_guard:
+            _active = session
+        try:
+            yield session
+        finally:
             with _active_guard:
-                _active = session
-            reason = None
-            try:
-                yield session
-            except BaseException as error:
-                reason = in_one_line(error)
-                raise
-            finally:
-                with _active_guard:
-                    _active = None
-                reason = reason or session.reported_failure
-                if reason is not None:
-                    write_last_run(settings, what, FAILED_RUN, reason)
-                elif session.outcome is not None:
-                    write_last_run(settings, what, session.outcome.kind, None)
+                _active = None
+
+
+def _record_end(
+    settings: Settings, what: str, observer: RunObserver, session: RebuildSession | None, failure: str | None
+) -> None:
+    """Record how a rebuild ended, for status, doctor, logs and metrics; a rebuild of single steps has no outcome."""
+    reason = failure or (session.reported_failure if session is not None else None)
+    outcome = session.outcome if session is not None and reason is None else None
+    kind = FAILED_RUN if reason is not None else outcome.kind if outcome is not None else STOPPED_RUN
+    measures = observer.finished(kind, reason, outcome.checks if outcome is not None else None)
+    if kind == STOPPED_RUN:
+        return
+    # What cannot be recorded must not take the place of what the rebuild failed for.
+    with suppress(OSError) if reason is not None else nullcontext():
+        write_last_run(settings, what, kind, reason, observer.run_id, measures)
+    write_metrics(settings)

@@ -17,6 +17,9 @@ PROJECT_DIRECTORY = Path(__file__).resolve().parent.parent
 
 ENVIRONMENTS = ("dev", "prod")
 
+HUMAN, JSON = "human", "json"
+LOG_FORMATS = (HUMAN, JSON)
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -43,6 +46,8 @@ class Settings:
             first; default 1,000.
         workbook_rows: ``CITY_INDEX_WORKBOOK_ROWS``, the most rows that a table may have to get a sheet of the workbook;
             default 50,000.
+        log_format: ``CITY_INDEX_LOG_FORMAT``, what `city-index run` prints: ``human``, or ``json``, its events as lines
+            of JSON; default human.
     """
 
     project_directory: Path
@@ -58,6 +63,7 @@ class Settings:
     sensitivity_rows: int = 8192
     report_cities: int = 1000
     workbook_rows: int = 50_000
+    log_format: str = HUMAN
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -75,6 +81,9 @@ class Settings:
         environment = environ.get("CITY_INDEX_ENV", "").strip() or "dev"
         if environment not in ENVIRONMENTS:
             raise UsageError(f"CITY_INDEX_ENV is {environment!r}; set it to one of: {', '.join(ENVIRONMENTS)}")
+        log_format = environ.get("CITY_INDEX_LOG_FORMAT", "").strip() or HUMAN
+        if log_format not in LOG_FORMATS:
+            raise UsageError(f"CITY_INDEX_LOG_FORMAT is {log_format!r}; set it to one of: {', '.join(LOG_FORMATS)}")
         webhook_url = environ.get("CITY_INDEX_WEBHOOK_URL", "").strip() or None
         if webhook_url and not webhook_url.startswith(("http://", "https://")):
             raise UsageError("CITY_INDEX_WEBHOOK_URL does not begin with http:// or https://")
@@ -99,6 +108,7 @@ class Settings:
             sensitivity_rows=sensitivity_rows,
             report_cities=_whole_number(environ, "CITY_INDEX_REPORT_CITIES", default=1000, least=1),
             workbook_rows=_whole_number(environ, "CITY_INDEX_WORKBOOK_ROWS", default=50_000, least=1),
+            log_format=log_format,
         )
 
     @property
@@ -135,6 +145,16 @@ class Settings:
     def landing_work(self) -> Path:
         """What a landing writes before it is committed; emptied before each."""
         return self.home / "landing_work"
+
+    @property
+    def logs(self) -> Path:
+        """The log of events, in files of bounded size."""
+        return self.home / "logs"
+
+    @property
+    def metrics_file(self) -> Path:
+        """The metrics of the home in Prometheus' text format, as the last run left them."""
+        return self.home / "metrics.prom"
 
     @property
     def warehouse(self) -> Path:

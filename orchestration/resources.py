@@ -11,6 +11,9 @@ import dagster as dg
 from city_index.session import RebuildSession, active_session, rebuild_session
 from city_index.settings import Settings
 
+# By this tag of a Dagster run its events are found in the log.
+RUN_ID_TAG = "city_index/run_id"
+
 
 class RebuildSessionResource(dg.ConfigurableResource[RebuildSession]):
     """Opens a rebuild session for the length of a run, or joins the one that this process has open already."""
@@ -24,4 +27,6 @@ class RebuildSessionResource(dg.ConfigurableResource[RebuildSession]):
             return
         run_id = context.run.run_id[:8] if context.run else "without a run"
         with rebuild_session(Settings.from_environment(), f"Dagster run {run_id}") as opened:
+            if context.run is not None and context.instance is not None:
+                context.instance.add_run_tags(context.run.run_id, {RUN_ID_TAG: opened.observer.run_id})
             yield opened

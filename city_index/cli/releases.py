@@ -6,6 +6,9 @@ import click
 
 from city_index.errors import CityIndexError, UsageError
 from city_index.lock import rebuild_lock
+from city_index.observability.metrics import write_metrics
+from city_index.observability.observer import RunObserver
+from city_index.progress import SilentReporter
 from city_index.releases import store
 from city_index.settings import Settings
 
@@ -36,6 +39,8 @@ def rollback(release_id: str) -> None:
     settings = Settings.from_environment()
     with rebuild_lock(settings.lock_file, "city-index rollback"):
         manifest = store.roll_back(settings, release_id)
+        RunObserver(settings, "city-index rollback", SilentReporter()).published("rolled_back", manifest)
+        write_metrics(settings)
     click.echo(f"Published release {manifest.release_id}, built {manifest.built_at_utc}")
     click.echo(f"  {settings.published_database}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -13,7 +14,7 @@ from city_index.errors import CityIndexError, GateRefused, RebuildRunning, in_on
 from city_index.notify import post_failure
 from city_index.progress import reporter_for_stdout
 from city_index.session import PUBLISHED, RESTORED, RebuildSession, rebuild_session
-from city_index.settings import Settings
+from city_index.settings import HUMAN, Settings
 
 _HEADLINES = {
     PUBLISHED: "Published release {id}",
@@ -27,7 +28,7 @@ _HEADLINES = {
 def run(accept_removals: bool) -> None:
     """Land, check, build, audit and publish once: the nightly job without the Dagster UI."""
     settings = Settings.from_environment()
-    reporter = reporter_for_stdout()
+    reporter = reporter_for_stdout(settings.log_format)
     session = None
     try:
         with rebuild_session(settings, "city-index run", reporter) as session:
@@ -43,7 +44,8 @@ def run(accept_removals: bool) -> None:
         raise
     finally:
         reporter.close()
-    _report(settings, session)
+    if settings.log_format == HUMAN:
+        _report(settings, session)
 
 
 def _execute_nightly_job(settings: Settings, session: RebuildSession) -> None:
@@ -58,6 +60,7 @@ def _execute_nightly_job(settings: Settings, session: RebuildSession) -> None:
     log_path = settings.home / "last_run.log"
     # dbt and Dagster log hundreds of lines; people get the stages, and the log keeps the rest.
     with log_path.open("w", encoding="utf-8") as log, redirect_stdout(log), redirect_stderr(log):
+        print(f"run {session.observer.run_id}, process {os.getpid()}, city-index run", flush=True)
         from orchestration.definitions import build_definitions
         from orchestration.defs.nightly.jobs import NIGHTLY_JOB
         from orchestration.history import record_published_release

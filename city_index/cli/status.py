@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from datetime import UTC, datetime
+from typing import Any
 
 import click
 
-from city_index.landing.door import look
-from city_index.landing.raw_store import RawStore
+from city_index.errors import UsageError
+from city_index.landing.door import Arrival, RefusedFile, look
+from city_index.landing.raw_store import BatchRecord, RawStore
 from city_index.last_run import read_last_run
 from city_index.lock import lock_holder
+from city_index.observability.metrics import exposition, read_state
 from city_index.releases import store
 from city_index.settings import Settings
 
@@ -19,7 +24,7 @@ _SHOWN_FILES = 5
 
 def age(built_at_utc: str) -> str:
     """How long ago a release was built, in words."""
-    seconds = (datetime.now(UTC) - datetime.fromisoformat(built_at_utc)).total_seconds()
+    seconds = _seconds_since(built_at_utc)
     if seconds < 0:
         return "in the future: the clock of this machine went back"
     if seconds < 3600:
@@ -29,10 +34,65 @@ def age(built_at_utc: str) -> str:
     return f"{seconds / 86400:.0f} days ago"
 
 
+def _seconds_since(moment_utc: str) -> float:
+    return (datetime.now(UTC) - datetime.fromisoformat(moment_utc)).total_seconds()
+
+
 @click.command()
-def status() -> None:
+@click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
+@click.option("--prometheus", is_flag=True, help="As metrics in Prometheus' text format.")
+def status(as_json: bool, prometheus: bool) -> None:
     """Last release, freshness, its checks, and who holds the rebuild lock."""
     settings = Settings.from_environment()
+    if as_json and prometheus:
+        raise UsageError("--json and --prometheus were both given; choose one")
+    if as_json:
+        click.echo(json.dumps(status_record(settings), ensure_ascii=False, indent=1))
+    elif prometheus:
+        click.echo(exposition(read_state(settings), is_printed=True), nl=False)
+    else:
+        _say_status(settings)
+
+
+def status_record(settings: Settings) -> dict[str, Any]:
+    """What `city-index status` says, for programs; null where there is none."""
+    current, wanted = store.current_release(settings), store.wanted_release(settings)
+    waiting, refused = _landing(settings)
+    holder = lock_holder(settings.lock_file)
+    last_run = read_last_run(settings)
+    return {
+        "published": None
+        if current is None
+        else {
+            "release_id": current.release_id,
+            "built_at_utc": current.built_at_utc,
+            "age_seconds": round(_seconds_since(current.built_at_utc)),
+            "code_version": current.code_version,
+            "database": str(settings.published_database),
+            "tables": current.tables,
+            "checks": current.checks,
+            "notice": current.notice,
+            "faults": store.published_faults(settings),
+        },
+        "wanted_release_id": None if wanted is None else wanted.release_id,
+        "kept_release_ids": [manifest.release_id for manifest in store.kept_releases(settings)],
+        "landing": {
+            "waiting": [arrival.name for arrival in waiting],
+            "refused": [
+                {"file": file.name, "kind": file.kind, "reason": file.reason, "detail": file.detail} for file in refused
+            ],
+        },
+        "quarantine": [
+            {"kind": kind, "reason": reason, "open": int(count), "ever": int(total)}
+            for kind, reason, count, total in _quarantine_rows(settings) or []
+        ],
+        "unpublished_batches": [asdict(record) for record in _unpublished(settings)],
+        "last_run": None if last_run is None else asdict(last_run),
+        "rebuild_holder": holder,
+    }
+
+
+def _say_status(settings: Settings) -> None:
     current = store.current_release(settings)
     if current is None:
         click.echo("published   nothing yet; run `city-index run`")
@@ -65,10 +125,7 @@ def status() -> None:
 
 def _say_landing(settings: Settings) -> None:
     """What waits in the landing folder, what it refused, and what the published release has in quarantine."""
-    arrivals, refused = look(settings)
-    known = {file.name: file for file in RawStore(settings).refused_files()}
-    refused += [known[arrival.name] for arrival in arrivals if arrival.name in known]
-    waiting = [arrival for arrival in arrivals if arrival.name not in known]
+    waiting, refused = _landing(settings)
     if waiting:
         names = ", ".join(arrival.name for arrival in waiting[:_SHOWN_FILES])
         more = f" and {len(waiting) - _SHOWN_FILES} more" if len(waiting) > _SHOWN_FILES else ""
@@ -80,15 +137,26 @@ def _say_landing(settings: Settings) -> None:
     _say_unpublished(settings)
 
 
+def _landing(settings: Settings) -> tuple[list[Arrival], list[RefusedFile]]:
+    """The files that wait in the landing folder, and those that are refused."""
+    arrivals, refused = look(settings)
+    known = {file.name: file for file in RawStore(settings).refused_files()}
+    refused += [known[arrival.name] for arrival in arrivals if arrival.name in known]
+    return [arrival for arrival in arrivals if arrival.name not in known], refused
+
+
 def _say_unpublished(settings: Settings) -> None:
+    for record in _unpublished(settings):
+        click.echo(
+            f"unpublished {record.kind}/{record.file_name}: {record.accepted_count:,} rows accepted, "
+            f"{record.quarantined_count:,} quarantined, batch {record.batch_id}"
+        )
+
+
+def _unpublished(settings: Settings) -> list[BatchRecord]:
     """The batches that no release holds yet, as where the run that landed them failed later."""
     published = {batch_id for (batch_id,) in _published_rows(settings, "select batch_id from meta_batches") or []}
-    for record in RawStore(settings).records():
-        if record.batch_id not in published:
-            click.echo(
-                f"unpublished {record.kind}/{record.file_name}: {record.accepted_count:,} rows accepted, "
-                f"{record.quarantined_count:,} quarantined, batch {record.batch_id}"
-            )
+    return [record for record in RawStore(settings).records() if record.batch_id not in published]
 
 
 def _files(count: int) -> str:
@@ -106,12 +174,17 @@ def _published_rows(settings: Settings, query: str) -> list[tuple] | None:
         return None
 
 
-def _quarantine_lines(settings: Settings) -> list[str]:
-    rows = _published_rows(
+def _quarantine_rows(settings: Settings) -> list[tuple] | None:
+    """Kind, reason, rows that still stand and all rows that were ever quarantined; None where nothing is published."""
+    return _published_rows(
         settings,
         "select kind, reason, sum(open_count), sum(quarantined_count) from meta_quarantine_reasons "
         "group by all order by kind, 3 desc, reason",
     )
+
+
+def _quarantine_lines(settings: Settings) -> list[str]:
+    rows = _quarantine_rows(settings)
     if rows is None:
         return []
     open_rows = [(kind, reason, int(count)) for kind, reason, count, _all in rows if count]

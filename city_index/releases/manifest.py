@@ -49,6 +49,11 @@ class Manifest:
     tables: dict[str, int]
     files: dict[str, dict] = field(default_factory=dict)
 
+    @property
+    def file_bytes(self) -> int:
+        """The bytes of all its files but the manifest."""
+        return sum(entry["bytes"] for entry in self.files.values())
+
     def is_same_content(self, other: Manifest) -> bool:
         """Whether the other release came from the same inputs and code and holds the same data."""
         return (self.input_hash, self.code_version, self.content_hash) == (

@@ -107,6 +107,7 @@ def dbt_build_assets(settings: Settings) -> tuple[dg.AssetsDefinition, dict[str,
                 rows = row_counts.get(schemas[context.asset_key_for_output(event.output_name)])
                 event = event.with_metadata({**event.metadata, "dagster/row_count": rows})
             yield event
+        session.report_dbt_results()
         if not invocation.is_successful():
             found = session.failed_checks() or session.dbt_errors() or ["dbt build failed"]
             raise dg.Failure(description="; ".join(found[:3]), allow_retries=False)
