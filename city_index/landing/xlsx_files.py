@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import csv
-import re
 import warnings
-import zipfile
 from collections.abc import Iterator
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from city_index.landing.csv_files import Taken, UnreadableFile
+from city_index.landing.csv_files import MAX_RECORD_BYTES, Taken, UnreadableFile
+from city_index.landing.xlsx_bounds import MAX_UNPACKED_BYTES, BoundedArchive, bounded_archive
 
-# A workbook is compressed: what it unpacks to is bounded too. A full sheet of eight columns unpacks to less.
-MAX_UNPACKED_BYTES = 1 << 30
-
-# The rows of a sheet, and how they are written.
-MAX_ROWS = 1 << 20
-_ROW_TAG = re.compile(rb"<(?:\w+:)?row[\s/>][^>]*>?")
-_ROW_NUMBER = re.compile(rb"""\br\s*=\s*["']\s*(\d+)""")
+if TYPE_CHECKING:
+    from openpyxl.worksheet._read_only import ReadOnlyWorksheet
 
 # A sheet that claims to be wider than this is not one of ours, and reading it would cost a cell for each column.
 _MAX_COLUMNS = 1000
@@ -43,32 +37,18 @@ def cell_text(value: Any) -> str:
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """The rows of the first sheet that hold anything, with their row number."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            unpacked = sum(member.file_size for member in archive.infolist())
-        if unpacked > MAX_UNPACKED_BYTES:
-            raise UnreadableFile(
-                "too large", f"the workbook unpacks to {unpacked:,} bytes; save it as CSV, or split it"
-            )
-        import openpyxl
-
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), bounded_archive(path) as (archive, stream):
             warnings.simplefilter("ignore")
-            workbook = openpyxl.load_workbook(path, read_only=True, data_only=True)
-            try:
-                if not workbook.worksheets:
-                    raise UnreadableFile("empty file", "the workbook has no sheet; put header and rows into the first")
-                sheet = workbook.worksheets[0]
-                _check_row_numbers(path, sheet._worksheet_path)
-                # What a sheet says of its own size may be wrong, and then rows would be cut short.
-                sheet.reset_dimensions()
-                for row_number, row in enumerate(sheet.iter_rows(max_col=_MAX_COLUMNS, values_only=True), start=1):
-                    if len(row) >= _MAX_COLUMNS and row[-1] is not None:
-                        raise UnreadableFile("too wide", f"row {row_number} has {_MAX_COLUMNS} columns or more")
-                    texts = [cell_text(value) for value in row]
-                    if any(texts):
-                        yield row_number, texts
-            finally:
-                workbook.close()
+            sheet = _first_sheet(archive, stream)
+            archive.check_order(sheet._worksheet_path)
+            # What a sheet says of its own size may be wrong, and then rows would be cut short.
+            sheet.reset_dimensions()
+            for row_number, row in enumerate(sheet.iter_rows(max_col=_MAX_COLUMNS, values_only=True), start=1):
+                if len(row) >= _MAX_COLUMNS and row[-1] is not None:
+                    raise UnreadableFile("too wide", f"row {row_number} has {_MAX_COLUMNS} columns or more")
+                texts = [cell_text(value) for value in row]
+                if any(texts):
+                    yield row_number, texts
     except UnreadableFile:
         raise
     except Exception as error:
@@ -78,32 +58,26 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         ) from None
 
 
-def _check_row_numbers(path: Path, member: str) -> None:
-    """See that the rows of a sheet stand in their order, for the reader passes over one that does not.
+def _first_sheet(archive: BoundedArchive, stream: BinaryIO) -> ReadOnlyWorksheet:
+    """The first sheet that has cells; nothing else of the workbook is opened, and no link to another is followed.
 
     Raises:
-        UnreadableFile: they do not, or one stands beyond the last row that a sheet has.
+        UnreadableFile: there is none.
     """
-    last, rest = 0, b""
-    with zipfile.ZipFile(path) as archive, archive.open(member.lstrip("/")) as stream:
-        while chunk := stream.read(1 << 20):
-            data = rest + chunk
-            cut = data.rfind(b"<")  # a tag may straddle two parts
-            data, rest = (data[:cut], data[cut:]) if cut > 0 else (data, b"")
-            last = _last_row_number(data, last)
-    _last_row_number(rest, last)
+    from openpyxl.reader.excel import ExcelReader
+    from openpyxl.styles.stylesheet import apply_stylesheet
+    from openpyxl.worksheet._read_only import ReadOnlyWorksheet
 
-
-def _last_row_number(data: bytes, last: int) -> int:
-    for tag in _ROW_TAG.finditer(data):
-        number = _ROW_NUMBER.search(tag.group())
-        row_number = int(number.group(1)) if number else last + 1
-        if not last < row_number <= MAX_ROWS:
-            raise UnreadableFile(
-                "rows out of order", f"row {row_number} of the first sheet follows row {last}; save the workbook anew"
-            )
-        last = row_number
-    return last
+    reader = ExcelReader(stream, read_only=True, data_only=True, keep_links=False)
+    reader.archive = archive
+    reader.read_manifest()
+    reader.read_strings()
+    reader.read_workbook()
+    apply_stylesheet(archive, reader.wb)
+    for sheet, relation in reader.parser.find_sheets():
+        if relation.target in reader.valid_files and "chartsheet" not in relation.Type:
+            return ReadOnlyWorksheet(reader.wb, sheet.name, relation.target, reader.shared_strings)
+    raise UnreadableFile("empty file", "the workbook has no sheet; put header and rows into the first")
 
 
 def read_header(path: Path) -> list[str]:
@@ -130,12 +104,34 @@ def take_apart(path: Path, width: int, rows_to: Path, malformed_to: Path) -> Tak
         faults = csv.writer(malformed, quoting=csv.QUOTE_ALL, lineterminator="\n")
         rows_of_sheet = _rows(path)
         next(rows_of_sheet, None)  # the header
+        written = 0
         for row_number, texts in rows_of_sheet:
-            if any(texts[width:]):
+            # Cells that share a text cost nothing in the workbook, and their whole length here.
+            written += sum(map(len, texts))
+            if written > MAX_UNPACKED_BYTES:
+                raise UnreadableFile(
+                    "too large",
+                    f"its cells hold more than {MAX_UNPACKED_BYTES:,} characters; save it as CSV, or split it",
+                )
+            is_too_long = _is_too_long(texts)
+            if is_too_long or any(texts[width:]):
                 taken.malformed += 1
                 fault = f"a value stands beyond the {width} columns of the header"
-                faults.writerow([row_number, fault, ",".join(texts)])
+                if is_too_long:
+                    fault = f"the row is longer than {MAX_RECORD_BYTES:,} bytes"
+                faults.writerow([row_number, fault, _cut(",".join(texts))])
             else:
                 taken.rows += 1
                 good.writerow([row_number, *texts[:width], *[""] * (width - len(texts))])
     return taken
+
+
+def _is_too_long(texts: list[str]) -> bool:
+    """Whether a row is longer than a row of a CSV file may be."""
+    if sum(map(len, texts)) <= MAX_RECORD_BYTES // 4:
+        return False
+    return sum(len(text.encode("utf-8", "backslashreplace")) for text in texts) > MAX_RECORD_BYTES
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_RECORD_BYTES // 4 else f"{text[: MAX_RECORD_BYTES // 4]} ... (cut off)"
