@@ -14,9 +14,9 @@ from pathlib import Path
 import duckdb
 
 from city_index.contracts import Contract, contracts
-from city_index.database import connect, copy_to_parquet, file_pattern, identifier, quoted
+from city_index.database import copy_to_parquet, file_pattern, identifier, quoted
 from city_index.hashing import file_sha256
-from city_index.landing import csv_files, xlsx_files
+from city_index.landing import csv_files, parquet_files, xlsx_files
 from city_index.landing.csv_files import UTF8, UnreadableFile
 
 _CSV_OPTIONS = (
@@ -58,14 +58,7 @@ def header_of(path: Path) -> list[str]:
         return csv_files.read_header(path)
     if suffix == ".xlsx":
         return xlsx_files.read_header(path)
-    try:
-        with connect() as connection:
-            described = connection.execute(
-                f"describe select * from read_parquet({file_pattern(path)}, hive_partitioning=false)"
-            )
-            return [name for name, *_rest in described.fetchall()]
-    except duckdb.Error as error:
-        raise _not_parquet(path, error) from None
+    return parquet_files.read_header(path)
 
 
 def kind_of(header: list[str]) -> str | None:
@@ -151,11 +144,6 @@ def _all_columns(contract: Contract, present: list[str], row_number: str) -> str
     return ", ".join([f"{row_number} as row_number", *columns])
 
 
-def _not_parquet(path: Path, error: duckdb.Error) -> UnreadableFile:
-    said = " ".join(str(error).replace(str(path), "the file").splitlines()[0].split())[:200]
-    return UnreadableFile("not a Parquet file", f"it is cut short or damaged ({said}); write it again")
-
-
 def _stage_parquet(
     connection: duckdb.DuckDBPyConnection, contract: Contract, header: list[str], path: Path, work: Path
 ) -> Staged:
@@ -164,13 +152,14 @@ def _stage_parquet(
         described = connection.execute(
             f"describe select * from read_parquet({file_pattern(path)}, hive_partitioning=false)"
         ).fetchall()
+        parquet_files.check_texts(connection, path, {name: data_type for name, data_type, *_rest in described})
         casts = ", ".join(f"{_as_text(name, data_type)} as {identifier(name)}" for name, data_type, *_rest in described)
         copied = copy_to_parquet(
             connection, f"select {casts} from read_parquet({file_pattern(path)}, hive_partitioning=false)", target
         )
         (counted,) = connection.execute(f"select num_rows from parquet_file_metadata({file_pattern(path)})").fetchone()
     except duckdb.Error as error:
-        raise _not_parquet(path, error) from None
+        raise parquet_files.not_parquet(path, error) from None
     if copied != counted:
         raise UnreadableFile("rows lost in reading", f"its footer counts {counted} rows and {copied} were read")
     rows = (
