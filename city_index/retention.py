@@ -53,7 +53,8 @@ class Pruned:
 
     def count(self, kind: str, number: int, freed_bytes: int = 0) -> None:
         """Count what was removed."""
-        self.removed[kind] = self.removed.get(kind, 0) + number
+        if number:
+            self.removed[kind] = self.removed.get(kind, 0) + number
         self.freed_bytes += freed_bytes
 
 

@@ -120,6 +120,7 @@ def _prune(settings: Settings, instance: dg.DagsterInstance, now: datetime, prun
             pruned.count("history_runs", 1)
     if (root / "history" / "runs" / "index.db").is_file():
         _remove_files_of_deleted_runs(root, instance)
+        _remove_old_logs(root, oldest)
         pruned.count("history_events", _remove_events(root, instance, settings.history_runs, oldest))
         for path in _databases(root):
             _shrink(path)
@@ -153,6 +154,14 @@ def _remove_files_of_deleted_runs(root: Path, instance: dg.DagsterInstance) -> N
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
             else:
+                path.unlink(missing_ok=True)
+
+
+def _remove_old_logs(root: Path, oldest: datetime) -> None:
+    """Remove what schedules and sensors logged too long ago; Dagster keeps a file for each of their ticks."""
+    for folder in (root / "storage").glob("*/*/compute_logs"):
+        for path in folder.iterdir():
+            if path.is_file() and path.stat().st_mtime < oldest.timestamp():
                 path.unlink(missing_ok=True)
 
 

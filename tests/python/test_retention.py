@@ -2,6 +2,7 @@
 
 # Dagster looks at the annotations of an asset, so they cannot be put off here.
 import fcntl
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -179,7 +180,7 @@ def test_old_runs_go_with_all_that_is_theirs_and_the_release_stays_known(history
     ids, latest, size = history.run_ids(), history.latest(), history.size()
     assert len(ids) == 4 and history.files() == set(ids)
     assert latest.metadata["run"].value == ids[1], "the last run failed"
-    assert history.prune() == {"history_events": 0}
+    assert history.prune() == {}
     assert history.run_ids() == ids
     removed = history.prune(history_runs=1)
     assert removed["history_runs"] == 2
@@ -193,7 +194,7 @@ def test_old_runs_go_with_all_that_is_theirs_and_the_release_stays_known(history
     assert history.count("event_logs", f"run_id not in ('', '{ids[0]}', '{ids[1]}') and asset_key is not null") == 0
     assert history.count("asset_event_tags", "event_id not in (select id from event_logs)") == 0
     assert history.size() < size - 2 * 100_000, "each run has a file of its own"
-    assert history.prune(history_runs=1) == {"history_events": 0}, "nothing is left to do"
+    assert history.prune(history_runs=1) == {}, "nothing is left to do"
     with dg.DagsterInstance.from_config(str(history.root)) as instance:
         assert JOB.execute_in_process(instance=instance).success
         assert instance.get_latest_materialization_event(PUBLISHED_RELEASE).run_id not in ids
@@ -201,10 +202,21 @@ def test_old_runs_go_with_all_that_is_theirs_and_the_release_stays_known(history
 
 def test_what_is_older_than_the_days_goes_too(history: History) -> None:
     ids = history.run_ids()
-    assert history.prune(datetime.now(UTC) + timedelta(days=89)) == {"history_events": 0}
+    assert history.prune(datetime.now(UTC) + timedelta(days=89)) == {}
     assert history.prune(datetime.now(UTC) + timedelta(days=91))["history_runs"] == 2
     assert history.run_ids() == ids[:2]
     assert history.count("event_logs", "run_id = ''") == 1
+
+
+def test_logs_of_sensors_go_too(history: History) -> None:
+    logs = history.root / "storage" / "__repository__" / "landing_sensor" / "compute_logs"
+    logs.mkdir(parents=True)
+    for name, days in (("old.err", 91), ("new.err", 89)):
+        (logs / name).write_text("{}\n", encoding="utf-8")
+        moment = (datetime.now(UTC) - timedelta(days=days)).timestamp()
+        os.utime(logs / name, (moment, moment))
+    history.prune()
+    assert [path.name for path in logs.iterdir()] == ["new.err"]
 
 
 def test_nothing_goes_while_a_run_is_in_progress(history: History) -> None:
