@@ -7,6 +7,7 @@ the disk.
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,13 @@ ENVIRONMENTS = ("dev", "prod")
 
 HUMAN, JSON = "human", "json"
 LOG_FORMATS = (HUMAN, JSON)
+
+# What file systems take, with room for the names below the home.
+_LONGEST_HOME = 3000
+_LONGEST_NAME = 255
+
+# How much of a wrong value a message shows.
+_TOLD_CHARACTERS = 60
 
 
 @dataclass(frozen=True)
@@ -48,11 +56,6 @@ class Settings:
             default 50,000.
         log_format: ``CITY_INDEX_LOG_FORMAT``, what `city-index run` prints: ``human``, or ``json``, its events as lines
             of JSON; default human.
-        archive_days: ``CITY_INDEX_ARCHIVE_DAYS``, how many days landed files stay in the archive; default 90.
-        archive_bytes: ``CITY_INDEX_ARCHIVE_BYTES``, the most bytes of the archive, where the newest files stay; default
-            10 GiB.
-        history_runs: ``CITY_INDEX_HISTORY_RUNS``, how many runs stay in Dagster's history, at least 1; default 100.
-        history_days: ``CITY_INDEX_HISTORY_DAYS``, how many days they stay there; default 90.
     """
 
     project_directory: Path
@@ -69,10 +72,6 @@ class Settings:
     report_cities: int = 1000
     workbook_rows: int = 50_000
     log_format: str = HUMAN
-    archive_days: int = 90
-    archive_bytes: int = 10 << 30
-    history_runs: int = 100
-    history_days: int = 90
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -82,17 +81,15 @@ class Settings:
             UsageError: a variable has a value that makes no sense; the message names it.
         """
         environ = os.environ if environ is None else environ
-        home_text = environ.get("CITY_INDEX_HOME", "").strip()
-        try:
-            home = Path(home_text).expanduser().absolute() if home_text else PROJECT_DIRECTORY / "var"
-        except RuntimeError:
-            raise UsageError(f"CITY_INDEX_HOME is {home_text!r}; there is no such user's home") from None
+        home = _home(environ)
         environment = environ.get("CITY_INDEX_ENV", "").strip() or "dev"
         if environment not in ENVIRONMENTS:
-            raise UsageError(f"CITY_INDEX_ENV is {environment!r}; set it to one of: {', '.join(ENVIRONMENTS)}")
+            raise UsageError(f"CITY_INDEX_ENV is {_told(environment)}; set it to one of: {', '.join(ENVIRONMENTS)}")
         log_format = environ.get("CITY_INDEX_LOG_FORMAT", "").strip() or HUMAN
         if log_format not in LOG_FORMATS:
-            raise UsageError(f"CITY_INDEX_LOG_FORMAT is {log_format!r}; set it to one of: {', '.join(LOG_FORMATS)}")
+            raise UsageError(
+                f"CITY_INDEX_LOG_FORMAT is {_told(log_format)}; set it to one of: {', '.join(LOG_FORMATS)}"
+            )
         webhook_url = environ.get("CITY_INDEX_WEBHOOK_URL", "").strip() or None
         if webhook_url and not webhook_url.startswith(("http://", "https://")):
             raise UsageError("CITY_INDEX_WEBHOOK_URL does not begin with http:// or https://")
@@ -118,10 +115,6 @@ class Settings:
             report_cities=_whole_number(environ, "CITY_INDEX_REPORT_CITIES", default=1000, least=1),
             workbook_rows=_whole_number(environ, "CITY_INDEX_WORKBOOK_ROWS", default=50_000, least=1),
             log_format=log_format,
-            archive_days=_whole_number(environ, "CITY_INDEX_ARCHIVE_DAYS", default=90, least=0),
-            archive_bytes=_whole_number(environ, "CITY_INDEX_ARCHIVE_BYTES", default=10 << 30, least=0),
-            history_runs=_whole_number(environ, "CITY_INDEX_HISTORY_RUNS", default=100, least=1),
-            history_days=_whole_number(environ, "CITY_INDEX_HISTORY_DAYS", default=90, least=1),
         )
 
     @property
@@ -205,6 +198,32 @@ class Settings:
         return self.published / "city_index.duckdb"
 
 
+def _home(environ: Mapping[str, str]) -> Path:
+    """Where the state lives.
+
+    Raises:
+        UsageError: no folder can have that name, or none that every part of the project can open and print.
+    """
+    text = environ.get("CITY_INDEX_HOME", "").strip()
+    if not text:
+        return PROJECT_DIRECTORY / "var"
+    said = f"CITY_INDEX_HOME is {_told(text)}"
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
+        raise UsageError(f"{said}; it holds a control character or is no UTF-8, set it to a path of plain text")
+    try:
+        home = Path(text).expanduser().absolute()
+    except (RuntimeError, OSError):
+        raise UsageError(f"{said}; there is no such user's home, or no current folder") from None
+    if len(os.fsencode(home)) > _LONGEST_HOME or any(len(os.fsencode(part)) > _LONGEST_NAME for part in home.parts):
+        raise UsageError(f"{said}; it is too long for a path, set it to a shorter one")
+    return home
+
+
+def _told(text: str) -> str:
+    """A value as a message can show it: in quotes, cut off."""
+    return repr(text if len(text) <= _TOLD_CHARACTERS else f"{text[:_TOLD_CHARACTERS]}...")
+
+
 def _whole_number(environ: Mapping[str, str], name: str, default: int, least: int) -> int:
     """A variable that holds a whole number.
 
@@ -215,5 +234,5 @@ def _whole_number(environ: Mapping[str, str], name: str, default: int, least: in
     if not text:
         return default
     if not (text.isascii() and text.isdigit()) or len(text) > 18 or int(text) < least:
-        raise UsageError(f"{name} is {text!r}; set it to a whole number from {least}")
+        raise UsageError(f"{name} is {_told(text)}; set it to a whole number from {least}")
     return int(text)

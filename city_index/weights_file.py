@@ -10,6 +10,7 @@ import codecs
 import csv
 import io
 import math
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -113,12 +114,16 @@ def read_weights(path: Path) -> WeightsFile:
 
 def _text(path: Path, found: WeightsFile) -> str | None:
     try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise UsageError(f"{found.name}: is a folder; name the file")
+        if not stat.S_ISREG(mode):
+            # Opening a pipe waits for somebody to write, and a device may never end.
+            raise UsageError(f"{found.name}: is no plain file; name a file")
         with path.open("rb") as stream:
             data = stream.read(_MAX_BYTES + 1)
     except (FileNotFoundError, ValueError):  # no file has a NUL in its name
         raise UsageError(f"{found.name}: there is no such file") from None
-    except IsADirectoryError:
-        raise UsageError(f"{found.name}: is a folder; name the file") from None
     except OSError as error:
         raise UsageError(f"{found.name}: cannot be read: {error.strerror}") from None
     if len(data) > _MAX_BYTES:

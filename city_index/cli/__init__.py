@@ -6,6 +6,7 @@ that needs them, so that ``status`` answers at once.
 
 from __future__ import annotations
 
+import io
 import sys
 import traceback
 
@@ -16,11 +17,13 @@ from city_index.cli.diff import diff
 from city_index.cli.doctor import doctor
 from city_index.cli.explain import explain
 from city_index.cli.ingest import ingest
+from city_index.cli.messages import complain
 from city_index.cli.releases import releases, rollback, verify
 from city_index.cli.run import run
 from city_index.cli.status import status
 from city_index.cli.whatif import whatif
 from city_index.errors import CityIndexError, UsageError
+from city_index.settings import Settings
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -36,6 +39,10 @@ for command in (run, ingest, status, releases, rollback, verify, diff, whatif, e
 
 def main() -> None:
     """Run the command line; every error ends in one line and its exit code."""
+    # What a terminal or a file cannot show is written as an escape, and ends no command.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     # --debug is understood before and after the command.
     debug = "--debug" in sys.argv
     try:
@@ -56,10 +63,28 @@ def main() -> None:
     except Exception as error:
         if debug:
             traceback.print_exc()
+        if isinstance(error, OSError) and (problem := _home_problem()) is not None:
+            sys.exit(_complain(problem, UsageError.exit_code))
         reason = (str(error) or type(error).__name__).splitlines()[0]
         sys.exit(_complain(f"unexpected: {reason}; run again with --debug for the traceback", 1))
 
 
+def _home_problem() -> str | None:
+    """Why no folder can be where the settings put the home, for a command that failed over files; None where one can.
+
+    Commands that only look work without a home, so that this is asked when something went wrong.
+    """
+    home = Settings.from_environment().home
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        return (
+            f"CITY_INDEX_HOME is {home}, which can be no folder ({error.strerror}); set it to a folder, or to a "
+            "place where this user may make one"
+        )
+    return None
+
+
 def _complain(message: str, exit_code: int) -> int:
-    print(f"city-index: {' '.join(message.split())}", file=sys.stderr)
+    complain(message)
     return exit_code

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from city_index.cli.parameters import NAME
 from city_index.landing.door import shown
 from city_index.settings import Settings
 
@@ -27,11 +28,13 @@ _NOT_DATA = {"database", "connection"}
 
 
 @click.command()
-@click.argument("release_a", required=False)
-@click.argument("release_b", required=False)
-@click.option("--index", "index_code", metavar="CODE", help="Compare the editions of this index alone.")
-@click.option("--edition", metavar="LABEL", help="Compare editions of this label alone.")
-@click.option("--city", metavar="CITY", help="One city by code or name, with the effects of all its tertiaries.")
+@click.argument("release_a", type=NAME, required=False)
+@click.argument("release_b", type=NAME, required=False)
+@click.option("--index", "index_code", type=NAME, metavar="CODE", help="Compare the editions of this index alone.")
+@click.option("--edition", type=NAME, metavar="LABEL", help="Compare editions of this label alone.")
+@click.option(
+    "--city", type=NAME, metavar="CITY", help="One city by code or name, with the effects of all its tertiaries."
+)
 @click.option(
     "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many rows of each list to show."
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from city_index.cli.parameters import NAME
 from city_index.cli.targets import put_in_place, target_of
 from city_index.landing.door import shown
 from city_index.settings import Settings
@@ -23,10 +24,10 @@ _INDENT = "  "
 
 
 @click.command()
-@click.argument("city")
-@click.argument("indicator")
-@click.option("--edition", metavar="LABEL", help="The edition; the index's newest by default.")
-@click.option("--index", "index_code", metavar="CODE", help="The index; the only one by default.")
+@click.argument("city", type=NAME)
+@click.argument("indicator", type=NAME)
+@click.option("--edition", type=NAME, metavar="LABEL", help="The edition; the index's newest by default.")
+@click.option("--index", "index_code", type=NAME, metavar="CODE", help="The index; the only one by default.")
 @click.option(
     "--records",
     "record_limit",

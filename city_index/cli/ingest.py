@@ -5,10 +5,12 @@ from __future__ import annotations
 import filecmp
 import os
 import shutil
+import stat
 from pathlib import Path
 
 import click
 
+from city_index.cli.messages import complain
 from city_index.contracts import KINDS, contracts
 from city_index.errors import CityIndexError, NothingPublishable, UsageError
 from city_index.landing.csv_files import UnreadableFile
@@ -30,7 +32,7 @@ def ingest(files: tuple[Path, ...], kind: str | None) -> None:
         except CityIndexError as error:
             problems.append(error)
             if len(files) > 1:
-                click.echo(f"city-index: {error}", err=True)
+                complain(str(error))
     if len(problems) == 1 and len(files) == 1:
         raise problems[0]
     if problems:
@@ -45,13 +47,17 @@ def _ingest(settings: Settings, file: Path, kind: str | None) -> str:
         NothingPublishable: its format or columns are not those of its kind.
     """
     name = shown(file)
-    if not file.exists():
-        raise UsageError(f"{name}: there is no such file")
-    if not file.is_file():
+    try:
+        found = file.stat()
+    except FileNotFoundError:
+        raise UsageError(f"{name}: there is no such file") from None
+    except OSError as error:
+        raise UsageError(f"{name}: cannot be opened: {error.strerror}") from None
+    if not stat.S_ISREG(found.st_mode):
         raise UsageError(f"{name}: is no plain file; name the files in it")
     if is_working_file(file.name):
         raise NothingPublishable(f"{name}: its name is that of a file that is still being worked on; rename it")
-    fault = format_or_size_fault(settings, file.name, file.stat().st_size)
+    fault = format_or_size_fault(settings, file.name, found.st_size)
     if fault:
         raise NothingPublishable(f"{name}: {fault[0]}: {fault[1]}")
     try:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from city_index.cli.parameters import NAME
 from city_index.cli.targets import put_in_place, target_of
 from city_index.landing.door import shown
 from city_index.settings import Settings
@@ -33,12 +34,13 @@ _SHOWN_WEIGHTS = 5
 @click.option(
     "--exclude-indicator",
     "excluded",
+    type=NAME,
     metavar="CODE",
     multiple=True,
     help="Leave out an indicator and all below it; may be given again.",
 )
-@click.option("--index", "index_code", metavar="CODE", help="The index; the only one by default.")
-@click.option("--edition", metavar="LABEL", help="The edition; the index's newest by default.")
+@click.option("--index", "index_code", type=NAME, metavar="CODE", help="The index; the only one by default.")
+@click.option("--edition", type=NAME, metavar="LABEL", help="The edition; the index's newest by default.")
 @click.option(
     "--csv", "csv_file", metavar="FILE", help="Write all cities to a CSV file as well; - writes it to stdout alone."
 )

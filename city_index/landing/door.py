@@ -83,7 +83,10 @@ class RefusedFile:
 
 def shown(text: str | Path) -> str:
     """A file name as text that can be printed and stored, whatever bytes it has."""
-    decoded = os.fsencode(text).decode("utf-8", "backslashreplace")
+    try:
+        decoded = os.fsencode(text).decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # half of a pair of surrogates, which is no name of a file
+        decoded = str(text)
     return "".join(character if character.isprintable() else repr(character)[1:-1] for character in decoded)
 
 

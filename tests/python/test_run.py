@@ -269,7 +269,7 @@ def test_wrong_usage_is_one_line_and_exit_code_2(
 def test_an_unwritable_home_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "home").write_text("a file where the home should be", encoding="utf-8")
     refused = city_index("run", home=tmp_path / "home")
-    assert refused.returncode == 1
+    assert refused.returncode == 2
     assert refused.stderr.count("\n") == 1
     assert str(tmp_path / "home") in refused.stderr
     for arguments in (["--debug", "run"], ["run", "--debug"]):
