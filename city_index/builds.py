@@ -71,13 +71,14 @@ def _build_folder(settings: Settings) -> Path:
     return settings.warehouse / "build"
 
 
-def _dbt_lock(settings: Settings) -> Path:
+def dbt_lock(settings: Settings) -> Path:
+    """The file that a dbt process locks while it lives."""
     return settings.warehouse / "dbt.lock"
 
 
 def start_build(settings: Settings) -> Build:
     """Begin a build: fingerprint the inputs and code, and empty the build folder."""
-    wait_until_ended(_dbt_lock(settings))
+    wait_until_ended(dbt_lock(settings))
     now = datetime.now(UTC)
     build = Build(
         build_id=f"{now:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}",
@@ -118,7 +119,7 @@ def is_audited(build: Build) -> bool:
 
 def dbt_arguments(settings: Settings, arguments: list[str]) -> list[str]:
     """The command line of a dbt process."""
-    return [sys.executable, "-m", "city_index.dbt_process", str(_dbt_lock(settings)), *arguments]
+    return [sys.executable, "-m", "city_index.dbt_process", str(dbt_lock(settings)), *arguments]
 
 
 def dbt_environment(settings: Settings, target: Path) -> dict[str, str]:
@@ -179,6 +180,11 @@ def parsed_project(settings: Settings) -> Path:
         if path != target:
             shutil.rmtree(path, ignore_errors=True)
     return target
+
+
+def unfinished_parses(settings: Settings) -> list[Path]:
+    """The folders of parses that have not ended, or never will because they were killed."""
+    return sorted(settings.warehouse.glob(f".{_PARSED_PREFIX}*"))
 
 
 def _is_whole_json(path: Path) -> bool:

@@ -57,6 +57,7 @@ from city_index.releases.assemble import (
 )
 from city_index.releases.exports import LICENCE_NAME
 from city_index.releases.manifest import Manifest, list_files, write_manifest
+from city_index.retention import prune_home
 from city_index.settings import Settings
 
 PUBLISHED = "published"
@@ -543,6 +544,9 @@ def _record_end(
     reason = failure or (session.reported_failure if session is not None else None)
     outcome = session.outcome if session is not None and reason is None else None
     kind = FAILED_RUN if reason is not None else outcome.kind if outcome is not None else STOPPED_RUN
+    if outcome is not None:
+        pruned = prune_home(settings)
+        observer.pruned(pruned.removed, pruned.freed_bytes, pruned.problems)
     measures = observer.finished(kind, reason, outcome.checks if outcome is not None else None)
     if kind == STOPPED_RUN:
         return

@@ -56,6 +56,11 @@ class Settings:
             default 50,000.
         log_format: ``CITY_INDEX_LOG_FORMAT``, what `city-index run` prints: ``human``, or ``json``, its events as lines
             of JSON; default human.
+        archive_days: ``CITY_INDEX_ARCHIVE_DAYS``, how many days landed files stay in the archive; default 90.
+        archive_bytes: ``CITY_INDEX_ARCHIVE_BYTES``, the most bytes of the archive, where the newest files stay; default
+            10 GiB.
+        history_runs: ``CITY_INDEX_HISTORY_RUNS``, how many runs stay in Dagster's history, at least 1; default 100.
+        history_days: ``CITY_INDEX_HISTORY_DAYS``, how many days they stay there; default 90.
     """
 
     project_directory: Path
@@ -72,6 +77,10 @@ class Settings:
     report_cities: int = 1000
     workbook_rows: int = 50_000
     log_format: str = HUMAN
+    archive_days: int = 90
+    archive_bytes: int = 10 << 30
+    history_runs: int = 100
+    history_days: int = 90
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -115,6 +124,10 @@ class Settings:
             report_cities=_whole_number(environ, "CITY_INDEX_REPORT_CITIES", default=1000, least=1),
             workbook_rows=_whole_number(environ, "CITY_INDEX_WORKBOOK_ROWS", default=50_000, least=1),
             log_format=log_format,
+            archive_days=_whole_number(environ, "CITY_INDEX_ARCHIVE_DAYS", default=90, least=0),
+            archive_bytes=_whole_number(environ, "CITY_INDEX_ARCHIVE_BYTES", default=10 << 30, least=0),
+            history_runs=_whole_number(environ, "CITY_INDEX_HISTORY_RUNS", default=100, least=1),
+            history_days=_whole_number(environ, "CITY_INDEX_HISTORY_DAYS", default=90, least=1),
         )
 
     @property

@@ -6,7 +6,13 @@ from city_index.settings import Settings
 from orchestration.defs.inputs.assets import raw_inputs
 from orchestration.defs.landing.assets import landing, retried_observations
 from orchestration.defs.landing.sensor import landing_sensor
-from orchestration.defs.nightly.jobs import backfill_job, nightly_job, nightly_schedule, report_failed_start
+from orchestration.defs.nightly.jobs import (
+    backfill_job,
+    nightly_job,
+    nightly_schedule,
+    prune_old_history,
+    report_failed_start,
+)
 from orchestration.defs.releases.assets import release_assets
 from orchestration.defs.warehouse.assets import dbt_build_assets
 from orchestration.defs.warehouse.checks import marts_gate_checks
@@ -22,7 +28,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         asset_checks=[marts_gate_checks(mart_keys)],
         jobs=[nightly, backfill_job()],
         schedules=[nightly_schedule(settings, nightly)],
-        sensors=[landing_sensor(nightly), report_failed_start],
+        sensors=[landing_sensor(nightly), report_failed_start, prune_old_history],
         resources={"session": RebuildSessionResource()},
         # The steps of a run share one session, and one dbt: they execute in one process.
         executor=dg.in_process_executor,

@@ -5,13 +5,15 @@ from __future__ import annotations
 import click
 
 from city_index.cli.parameters import NAME
-from city_index.errors import CityIndexError, UsageError
+from city_index.errors import CityIndexError, UsageError, in_one_line
 from city_index.lock import rebuild_lock
 from city_index.observability.metrics import write_metrics
 from city_index.observability.observer import RunObserver
 from city_index.progress import SilentReporter
 from city_index.releases import store
 from city_index.settings import Settings
+
+ROLLED_BACK = "rolled_back"
 
 
 @click.command()
@@ -39,8 +41,15 @@ def rollback(release_id: str) -> None:
     """
     settings = Settings.from_environment()
     with rebuild_lock(settings.lock_file, "city-index rollback"):
-        manifest = store.roll_back(settings, release_id)
-        RunObserver(settings, "city-index rollback", SilentReporter()).published("rolled_back", manifest)
+        observer = RunObserver(settings, "city-index rollback", SilentReporter())
+        observer.started()
+        try:
+            manifest = store.roll_back(settings, release_id)
+        except BaseException as error:
+            observer.finished("failed", in_one_line(error), None)
+            raise
+        observer.published(ROLLED_BACK, manifest)
+        observer.finished(ROLLED_BACK, None, None)
         write_metrics(settings)
     click.echo(f"Published release {manifest.release_id}, built {manifest.built_at_utc}")
     click.echo(f"  {settings.published_database}")

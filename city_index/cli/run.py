@@ -63,7 +63,7 @@ def _execute_nightly_job(settings: Settings, session: RebuildSession) -> None:
         print(f"run {session.observer.run_id}, process {os.getpid()}, city-index run", flush=True)
         from orchestration.definitions import build_definitions
         from orchestration.defs.nightly.jobs import NIGHTLY_JOB
-        from orchestration.history import record_published_release
+        from orchestration.history import prune_history, record_published_release
 
         try:
             build_definitions(settings).resolve_job_def(NIGHTLY_JOB).execute_in_process()
@@ -80,6 +80,8 @@ def _execute_nightly_job(settings: Settings, session: RebuildSession) -> None:
         if session.outcome is None:
             raise CityIndexError(f"the job ended without publishing; the log is {log_path}")
         record_published_release(settings, session.outcome)
+        pruned = prune_history(settings)
+        session.observer.pruned(pruned.removed, pruned.freed_bytes, pruned.problems)
 
 
 def _root_cause(error: BaseException) -> BaseException:

@@ -34,6 +34,9 @@ TEXT_LIMIT = 2000
 # How many entries of a field that is a mapping are kept.
 _ENTRY_LIMIT = 50
 
+# The last event is looked for in so many bytes of a file.
+_TAIL_BYTES = 1 << 18
+
 # JSON leaves these as they are, and some readers take them for the end of a line.
 _LINE_ENDS = {"\x85": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
@@ -68,6 +71,11 @@ EVENTS = {
     "run_started": EventKind(
         "a run has taken the rebuild lock",
         {"version": "version of the project", "environment": "`CITY_INDEX_ENV`"},
+    ),
+    "run_cut_short": EventKind(
+        "the run before ended without a word: it was killed, or the machine was",
+        {"cut_run_id": "that run", "last_event": "the last event that it wrote", "stage": "the stage of that event"},
+        WARNING,
     ),
     "stage_started": EventKind("a stage begins", {"stage": "its name", "steps": "its number of steps; null: unknown"}),
     "stage_finished": EventKind(
@@ -145,7 +153,7 @@ EVENTS = {
     "run_finished": EventKind(
         "the run has ended; an error where it failed",
         {
-            "outcome": "published, unchanged, restored or failed; stopped: it ended before it could publish or fail",
+            "outcome": "published, unchanged, restored, rolled_back or failed; stopped: single steps alone",
             "reason": "why it failed; null otherwise",
             "seconds": "how long it took",
             "peak_memory_bytes": "the most memory of the process itself (`run`) and of its largest helper (`helper`)",
@@ -285,6 +293,30 @@ def _rotate(settings: Settings) -> None:
             os.replace(newer, older)
 
 
+def last_event(settings: Settings) -> dict[str, Any] | None:
+    """The newest whole event of the log; None where there is none."""
+    for path in log_files(settings):
+        try:
+            with path.open("rb") as stream:
+                stream.seek(max(stream.seek(0, os.SEEK_END) - _TAIL_BYTES, 0))
+                lines = stream.read().split(b"\n")
+        except OSError:
+            continue
+        for line in reversed(lines):
+            record = _event(line)
+            if record is not None:
+                return record
+    return None
+
+
+def _event(line: bytes) -> dict[str, Any] | None:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) and record.get("event") in EVENTS else None
+
+
 def read_events(settings: Settings) -> Iterator[dict[str, Any]]:
     """The events that the log of a home holds, oldest first; what is no whole event is passed over."""
     for path in reversed(log_files(settings)):
@@ -293,9 +325,6 @@ def read_events(settings: Settings) -> Iterator[dict[str, Any]]:
         except OSError:
             continue
         for line in lines:
-            try:
-                record = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(record, dict) and record.get("event") in EVENTS:
+            record = _event(line)
+            if record is not None:
                 yield record

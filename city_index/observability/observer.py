@@ -17,7 +17,7 @@ from city_index.checks import FAILED, PASSED, SKIPPED, WARNED, Check, count_by_s
 from city_index.gates.client import GateClient
 from city_index.landing.landing import LandingOutcome
 from city_index.last_run import Measures
-from city_index.observability.events import ERROR, INFO, WARNING, EventLog, new_run_id
+from city_index.observability.events import ERROR, INFO, WARNING, EventLog, last_event, new_run_id
 from city_index.progress import Reporter
 from city_index.releases.manifest import Manifest
 from city_index.settings import Settings
@@ -50,8 +50,16 @@ class RunObserver:
         self._checks: dict[str, int] = {}
 
     def started(self) -> None:
-        """The run has the rebuild lock."""
+        """The run has the rebuild lock, so any run before it has ended; one that did not say so was killed."""
+        before = last_event(self._settings)
         self._log.emit("run_started", version=__version__, environment=self._settings.environment)
+        if before is not None and before["event"] != "run_finished":
+            self._log.emit(
+                "run_cut_short",
+                cut_run_id=before.get("run_id"),
+                last_event=before["event"],
+                stage=before.get("stage"),
+            )
 
     def stage_started(self, name: str, steps: int | None) -> None:
         """A stage begins."""
@@ -141,7 +149,6 @@ class RunObserver:
 
     def pruned(self, removed: dict[str, int], freed_bytes: int, problems: list[str]) -> None:
         """Retention has removed what it removes."""
-        removed = {name: number for name, number in removed.items() if number}
         if removed:
             self._log.emit("retention_applied", removed=removed, bytes=freed_bytes)
         for problem in problems:

@@ -63,6 +63,27 @@ def test_a_half_line_of_a_killed_run_harms_no_event(tmp_path: Path) -> None:
     assert json.loads(lines[2])["run_id"] == "second"
 
 
+def test_the_next_run_says_that_the_one_before_was_killed(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    killed = RunObserver(settings, "test", SilentReporter())
+    killed.started()
+    killed.stage_started("dbt build", 7)
+    with log_files(settings)[0].open("a", encoding="utf-8") as stream:
+        stream.write('{"ts": "2026-01-01T00:00:00.000Z", "event": "stage_fin')
+    for run in range(2):
+        observer = RunObserver(settings, "test", SilentReporter())
+        observer.started()
+        observer.finished("unchanged", None, [])
+        told = [event for event in read_events(settings) if event["event"] == "run_cut_short"]
+        assert len(told) == 1, run
+    assert (told[0]["cut_run_id"], told[0]["last_event"], told[0]["stage"]) == (
+        killed.run_id,
+        "stage_started",
+        "dbt build",
+    )
+    demand_documented_fields(told)
+
+
 def test_the_log_is_bounded_and_loses_the_oldest_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "LOG_BYTES", 5000)
     settings = settings_of(tmp_path)
@@ -179,6 +200,7 @@ def test_a_failed_session_says_so_in_log_record_and_metrics_and_keeps_the_last_s
     after = read_last_run(settings)
     assert {event["run_id"] for event in found} == {after.run_id, session.observer.run_id}
     assert (after.outcome, after.succeeded_at_utc) == ("failed", before.succeeded_at_utc)
+    assert "run_cut_short" not in {event["event"] for event in found}
     assert after.run_counts == {"published": 1, "failed": 1}
     assert set(after.measures.stage_seconds) == {"landing"}
     assert min(after.measures.peak_memory_bytes.values()) > 1 << 20
@@ -341,6 +363,30 @@ def test_status_speaks_to_programs(tmp_path: Path) -> None:
     assert samples["city_index_rows_accepted_total"][("kind", "cities"),] == 2
     both = city_index("status", "--json", "--prometheus", home=tmp_path)
     assert both.returncode == 2 and both.stderr.count("\n") == 1
+
+
+def test_a_rollback_is_told_too(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    ids = ["20260101T000000Z-00000001", "20260102T000000Z-00000002"]
+    for sequence, release_id in enumerate(ids, 1):
+        manifest = Manifest(release_id, sequence, "2026-01-01T00:00:00Z", "1.0", "", "", "", "", "", {}, {}, {})
+        (settings.releases / release_id).mkdir(parents=True)
+        write_manifest(settings.releases / release_id, manifest)
+    assert city_index("rollback", "no-such-release", home=tmp_path).returncode == 2
+    done = city_index("rollback", ids[0], home=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = list(read_events(settings))
+    demand_documented_fields(found)
+    assert [event["event"] for event in found] == [
+        *("run_started", "run_finished"),
+        *("run_started", "release_published", "run_finished"),
+    ]
+    assert "no-such-release" in found[1]["reason"]
+    assert [event["outcome"] for event in found[3:]] == ["rolled_back", "rolled_back"]
+    assert found[3]["release_id"] == ids[0]
+    samples = parse(settings.metrics_file.read_text(encoding="utf-8"))
+    assert list(samples["city_index_release_info"]) == [(("release_id", ids[0]), ("code_version", "1.0"))]
+    assert samples["city_index_last_success_timestamp_seconds"] == {}, "a rollback is no run of the night"
 
 
 _TAGGED_RUN = """

@@ -7,6 +7,7 @@ from city_index.notify import post_failure
 from city_index.session import active_session
 from city_index.settings import Settings
 from orchestration.defs.landing.assets import RETRIED_OBSERVATIONS
+from orchestration.history import prune_history
 
 NIGHTLY_JOB = "nightly"
 BACKFILL_JOB = "backfill_edition"
@@ -40,6 +41,21 @@ def report_failed_start(context: dg.RunFailureSensorContext) -> None:
     """Log and post a failure that no step's hook has seen."""
     if not context.get_step_failure_events():
         _report(context.log, f"City Index: run {context.dagster_run.run_id} failed: {context.failure_event.message}")
+
+
+@dg.run_status_sensor(
+    name="prune_history",
+    run_status=dg.DagsterRunStatus.SUCCESS,
+    description="Lets old runs and events go from the history, once a run has succeeded and none is in progress.",
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
+def prune_old_history(context: dg.RunStatusSensorContext) -> None:
+    """Prune the history after a run: the run itself cannot, because it is still in progress."""
+    pruned = prune_history(Settings.from_environment(), context.instance)
+    for name, number in pruned.removed.items():
+        context.log.info(f"{name}: {number} removed, {pruned.freed_bytes:,} bytes freed")
+    for problem in pruned.problems:
+        context.log.warning(problem)
 
 
 def nightly_job():
