@@ -20,9 +20,10 @@ from typing import Any
 import duckdb
 
 from city_index.checks import BUILT_KINDS, PASSED, Check
+from city_index.checksums import file_sha256
 from city_index.dbt_process import wait_until_ended
 from city_index.errors import CityIndexError
-from city_index.hashing import code_version, file_sha256, input_hash
+from city_index.hashing import code_version, input_hash
 from city_index.settings import Settings
 
 _PARSED_PREFIX = "parsed-"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -20,3 +21,28 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def temporary_of(path: Path) -> Path:
+    """Where ``write_in_one_step`` writes a file before it is put in its place."""
+    return path.with_name(f".{path.name}.tmp")
+
+
+def write_in_one_step(path: Path, text: str) -> None:
+    """Write a text file, durably, so that there is the old file or the new one and never a part.
+
+    A file that cannot be written, as on a full disk, stays as it was and leaves nothing beside it.
+    """
+    temporary = temporary_of(path)
+    try:
+        with temporary.open("w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+    with suppress(OSError):
+        sync(path.parent)

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from city_index import __version__
+from city_index.checksums import file_sha256
 from city_index.landing.raw_store import RawStore
 from city_index.settings import Settings
 
@@ -19,12 +20,6 @@ from city_index.settings import Settings
 _CODE_FOLDERS = ("models", "macros", "seeds", "tests/dbt", "city_index", "orchestration")
 _CODE_FILES = ("dbt_project.yml", "profiles.yml", "requirements.lock")
 _CODE_SUFFIXES = {".sql", ".yml", ".md", ".py", ".jinja", ".css", ".js"}
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hex."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _combined_sha256(root: Path, paths: Iterable[Path]) -> str:

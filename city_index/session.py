@@ -42,6 +42,8 @@ from city_index.gates.client import GateClient
 from city_index.gates.suites import INPUT_IS_THERE
 from city_index.hashing import code_version, input_files, input_hash
 from city_index.landing.landing import Landing, LandingOutcome
+from city_index.landing.ledger import Ledger
+from city_index.landing.raw_store import RawStore
 from city_index.last_run import write_last_run
 from city_index.lock import rebuild_lock
 from city_index.observability.metrics import write_metrics
@@ -112,7 +114,7 @@ class RebuildSession:
 
     Attributes:
         outcome: how the rebuild ended, once it has published.
-        accepts_removals: whether a person said that cities or editions may go this time.
+        accepts_removals: whether a person said that cities, editions or landed files may go this time.
         reported_failure: the failure that people were told of already; None where there was none.
         landings: what this rebuild landed.
         observer: hears what happens, for the log and the metrics.
@@ -159,7 +161,7 @@ class RebuildSession:
         Raises:
             GateRefused: what was to be landed breaks its contract; nothing was landed.
         """
-        return self._landed(Landing(self.settings, self.reporter, self.gates.check_landed).land())
+        return self._landed(self._landing().land())
 
     def retry_edition(self, index_code: str, edition: str) -> LandingOutcome:
         """Try the quarantined observations of one edition again, with today's cities and frameworks.
@@ -167,8 +169,11 @@ class RebuildSession:
         Raises:
             GateRefused: see ``land``.
         """
-        landing = Landing(self.settings, self.reporter, self.gates.check_landed)
-        return self._landed(landing.retry(index_code, edition))
+        return self._landed(self._landing().retry(index_code, edition))
+
+    def _landing(self) -> Landing:
+        self._demand_published_batches()
+        return Landing(self.settings, self.reporter, self.gates.check_landed, self.accepts_removals)
 
     def _landed(self, outcome: LandingOutcome) -> LandingOutcome:
         self.landings.append(outcome)
@@ -176,13 +181,36 @@ class RebuildSession:
         return outcome
 
     def collect_inputs(self) -> dict[str, int]:
-        """Begin a new build; gives the bytes of each input file."""
+        """Hold what was landed against its checksums and begin a new build; gives the bytes of each input file.
+
+        Raises:
+            GateRefused: a landed file is changed, missing or unknown.
+        """
         self.reporter.stage("inputs")
+        self._demand_published_batches()
+        RawStore(self.settings).recover(self.accepts_removals)
         files = input_files(self.settings)
         self._build = self._started = start_build(self.settings)
         sizes = {path.name: path.stat().st_size for path in files}
         self.reporter.finish(f"{len(sizes)} files, {sum(sizes.values()):,} bytes")
         return sizes
+
+    def _demand_published_batches(self) -> None:
+        """Where no checksums say what was landed, hold it against the published release.
+
+        Raises:
+            GateRefused: a batch that is published is not in raw/.
+        """
+        if self.accepts_removals or Ledger(self.settings).exists:
+            return
+        landed = {record.batch_id for record in RawStore(self.settings).records()}
+        missing = sorted(store.published_batches(self.settings) - landed)
+        if missing:
+            raise GateRefused(
+                f"{len(missing)} published batches, such as {missing[0]}, are not in {self.settings.raw}, and "
+                f"{self.settings.landed_files} is missing; restore both and {self.settings.quarantine} from the "
+                "backup, or let those rows go with `city-index run --accept-removals`"
+            )
 
     def check_raw(self) -> list[Check]:
         """Run the raw gate; gives and stores its results and those of the batches that this rebuild landed.

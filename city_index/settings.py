@@ -151,6 +151,11 @@ class Settings:
         return self.home / "quarantine"
 
     @property
+    def landed_files(self) -> Path:
+        """The checksums of the files in raw/ and quarantine/."""
+        return self.home / "landed.json"
+
+    @property
     def refused_files(self) -> Path:
         """Which files the last look into the landing folder refused, and why."""
         return self.home / "refused_files.parquet"

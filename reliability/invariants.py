@@ -18,10 +18,10 @@ from pathlib import Path
 
 import duckdb
 
+from city_index.checksums import file_sha256
 from city_index.contracts import KINDS, contracts
 from city_index.database import parquet_rows
 from city_index.errors import CityIndexError, in_one_line
-from city_index.hashing import file_sha256
 from city_index.landing.door import is_working_file
 from city_index.landing.raw_store import BatchRecord, RawStore
 from city_index.lock import lock_holder
@@ -42,11 +42,12 @@ _KIND = f"({'|'.join(KINDS)})"
 _MAY_STAND = [
     re.compile(pattern)
     for pattern in (
-        r"rebuild\.lock|last_run\.json|last_run\.log|rollback\.json|refused_files\.parquet",
+        r"rebuild\.lock|last_run\.json|last_run\.log|rollback\.json|landed\.json|refused_files\.parquet",
         r"landing/|landing/.*",
         rf"(raw|quarantine)/|(raw|quarantine)/{_KIND}/",
         rf"(raw|quarantine)/{_KIND}/({_BATCH}|\d{{6}}-\d{{6}}-merged)\.parquet",
         rf"archive/|archive/{_KIND}/|archive/{_KIND}/{_BATCH}/|archive/{_KIND}/{_BATCH}/[^/]+",
+        r"archive/let_go/.*",
         r"warehouse/|warehouse/dbt\.lock|warehouse/helpers\.lock",
         r"warehouse/build/|warehouse/build/build\.json|warehouse/build/build\.duckdb|warehouse/build/checks/",
         r"warehouse/build/checks/(raw\.json|marts\.json|audited\.sha256)",

@@ -24,7 +24,9 @@ _HEADLINES = {
 
 
 @click.command()
-@click.option("--accept-removals", is_flag=True, help="Let cities or editions of the last release go, this once.")
+@click.option(
+    "--accept-removals", is_flag=True, help="Let cities, editions and landed files that are missing go, once."
+)
 def run(accept_removals: bool) -> None:
     """Land, check, build, audit and publish once: the nightly job without the Dagster UI."""
     settings = Settings.from_environment()

@@ -121,8 +121,11 @@ BatchCheck = Callable[[list[PreparedBatch]], list[Check]]
 class Landing:
     """One landing of a home. Needs the rebuild lock."""
 
-    def __init__(self, settings: Settings, reporter: Reporter, check_batches: BatchCheck) -> None:
+    def __init__(
+        self, settings: Settings, reporter: Reporter, check_batches: BatchCheck, accepts_removals: bool = False
+    ) -> None:
         self._settings = settings
+        self._accepts_removals = accepts_removals
         self._reporter = reporter
         self._check_batches = check_batches
         self._store = RawStore(settings)
@@ -137,10 +140,10 @@ class Landing:
         """Land what lies in the landing folder.
 
         Raises:
-            GateRefused: Great Expectations found a written batch to break its contract. Nothing was landed.
-            CityIndexError: the store is damaged.
+            GateRefused: what was landed before is damaged, or Great Expectations found a written batch to break its
+                contract. Nothing was landed.
         """
-        self._store.recover()
+        self._outcome.notes += self._store.recover(self._accepts_removals)
         found, refused = door.look(self._settings)
         arrivals, growing = door.keep_settled(self._settings, found)
         self._outcome.refused += refused + growing
@@ -167,7 +170,7 @@ class Landing:
         Raises:
             GateRefused: see ``land``.
         """
-        self._store.recover()
+        self._outcome.notes += self._store.recover(self._accepts_removals)
         before = self._store.records()
         with self._working() as connection:
             prepared = []

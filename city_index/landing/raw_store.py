@@ -3,7 +3,7 @@
 A batch is committed by one rename: that of its file in ``raw/<kind>/``, which also carries the record of the batch in
 its Parquet metadata, so ``raw/`` alone says what was landed. Its quarantined rows are renamed into place before that,
 and are removed again by ``recover`` where the batch itself never came. Nothing in ``raw/`` is ever changed; many small
-files are merged into one that holds the same rows and records.
+files are merged into one that holds the same rows and records. The ledger has the checksum of every file.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from city_index.database import connect, copy_to_parquet, file_pattern, identifi
 from city_index.durability import sync
 from city_index.errors import CityIndexError, in_one_line
 from city_index.landing.door import RefusedFile
+from city_index.landing.ledger import Ledger
 from city_index.settings import Settings
 
 # The key of the batches' records in the metadata of a file of raw/.
@@ -86,6 +87,7 @@ class RawStore:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._ledger = Ledger(settings)
         self._records: list[BatchRecord] | None = None
 
     def files(self, kind: str) -> list[Path]:
@@ -109,13 +111,37 @@ class RawStore:
             )
         return self._records
 
-    def recover(self) -> None:
-        """Make the folders, and remove what a killed landing or merging left behind."""
+    def recover(self, accepts_removals: bool = False) -> list[str]:
+        """Complete or undo what a killed landing left, hold every landed file against its checksum, make the folders.
+
+        Args:
+            accepts_removals: let landed files go that are missing.
+
+        Returns:
+            What a person should know, one sentence each.
+
+        Raises:
+            GateRefused: a landed file is changed, missing or unknown.
+            CityIndexError: a file of raw/ cannot be read, in a home that has no checksums yet.
+        """
         shutil.rmtree(self._settings.landing_work, ignore_errors=True)
+        self._ledger.complete()
+        if self._ledger.exists:
+            notes = self._ledger.demand_intact(accepts_removals)
+        else:
+            self._clear_up_without_ledger()
+            count = self._ledger.take_up()
+            notes = [f"{count} landed files had no checksum yet; they are taken as they are from now on"]
+            notes = notes if count else []
         for folder in (self._settings.landing, self._settings.raw, self._settings.quarantine):
             for kind in KINDS:
                 if not (folder / kind).is_symlink():  # the landing folder may hold anything
-                    (folder / kind).mkdir(parents=True, exist_ok=True)
+                    _make_folder(folder / kind)
+        self._records = None
+        return notes
+
+    def _clear_up_without_ledger(self) -> None:
+        """Clear up after a kill in a home that has no ledger yet; the files themselves say what belongs there."""
         for kind in KINDS:
             records = read_records(self.files(kind))
             batches = {path: {record.batch_id for record in found} for path, found in records.items()}
@@ -127,14 +153,23 @@ class RawStore:
             for path in self.quarantine_files(kind):
                 if path.name not in committed:
                     path.unlink()
-        self._records = None
 
     def commit(self, prepared: PreparedBatch) -> None:
         """Commit a batch, durably and in one step."""
-        kind, name = prepared.record.kind, f"{prepared.record.batch_id}.parquet"
-        if prepared.quarantined is not None:
-            _place(prepared.quarantined, self._settings.quarantine / kind / name)
-        _place(prepared.accepted, self._settings.raw / kind / name)
+        name = f"{prepared.record.batch_id}.parquet"
+        self._put(prepared.record.kind, name, prepared.accepted, prepared.quarantined)
+
+    def _put(
+        self, kind: str, name: str, accepted: Path, quarantined: Path | None, replaced: Iterable[Path] = ()
+    ) -> None:
+        """Put the files of one or more batches in their place, and remove those that they replace."""
+        place, quarantine_place = self._settings.raw / kind / name, self._settings.quarantine / kind / name
+        adds = {place: accepted} | ({quarantine_place: quarantined} if quarantined is not None else {})
+        self._ledger.begin(adds, replaced, decided_by=place)
+        if quarantined is not None:
+            _place(quarantined, quarantine_place)
+        _place(accepted, place)
+        self._ledger.complete()
         self._records = None
 
     def archive(self, record: BatchRecord, path: Path) -> str | None:
@@ -180,11 +215,7 @@ class RawStore:
             if refused:
                 copy_to_parquet(connection, f"from {parquet_rows(refused)}", quarantined)
                 _require_equal_rows(connection, refused, quarantined)
-        if refused:
-            _place(quarantined, self._settings.quarantine / kind / name)
-        _place(accepted, self._settings.raw / kind / name)
-        for path in [*files, *refused]:
-            path.unlink()
+        self._put(kind, name, accepted, quarantined if refused else None, replaced=[*files, *refused])
 
     def write_refused_files(self, refused: Iterable[RefusedFile]) -> None:
         """Write down which files the last look into the landing folder refused."""
@@ -325,6 +356,13 @@ def write_batch(
             f"{record.accepted_count} and {record.quarantined_count}; nothing was landed"
         )
     return PreparedBatch(record, accepted, quarantined)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise CityIndexError(f"{folder} is not a folder, or lies in none; move away what stands there") from None
 
 
 def _place(source: Path, target: Path) -> None:

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import duckdb
 
+from city_index.checksums import file_sha256
 from city_index.contracts import Contract, contracts
 from city_index.database import copy_to_parquet, file_pattern, identifier, quoted
-from city_index.hashing import file_sha256
 from city_index.landing import csv_files, parquet_files, xlsx_files
 from city_index.landing.csv_files import UTF8, UnreadableFile
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import duckdb
 
 from city_index.checks import Check
+from city_index.checksums import file_sha256
 from city_index.database import connect, copy_to_parquet, identifier, in_bounded_memory, quoted
 from city_index.errors import CityIndexError
-from city_index.hashing import file_sha256
 from city_index.releases.manifest import Manifest
 from city_index.spreadsheets import copy_to_csv
 

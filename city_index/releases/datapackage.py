@@ -11,8 +11,8 @@ from pathlib import Path
 
 import duckdb
 
+from city_index.checksums import file_sha256
 from city_index.database import identifier
-from city_index.hashing import file_sha256
 from city_index.releases.contents import Column, Contents, Table
 from city_index.releases.manifest import Manifest
 

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from city_index.hashing import file_sha256
+from city_index.checksums import file_sha256
 
 MANIFEST_NAME = "manifest.json"
 

@@ -15,6 +15,8 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import duckdb
+
 from city_index.durability import sync
 from city_index.errors import CityIndexError, UsageError
 from city_index.releases.assemble import DATABASE_NAME
@@ -80,6 +82,18 @@ def last_release_database(settings: Settings) -> Path | None:
     """The database of ``last_release``; None where there is none."""
     last = last_release(settings)
     return None if last is None else last[0]
+
+
+def published_batches(settings: Settings) -> set[str]:
+    """The ids of the landed batches that the last release holds; none where there is no release that says."""
+    database = last_release_database(settings)
+    if database is None:
+        return set()
+    try:
+        with duckdb.connect(str(database), read_only=True) as connection:
+            return {batch_id for (batch_id,) in connection.execute("select batch_id from meta_batches").fetchall()}
+    except duckdb.Error:
+        return set()
 
 
 def release_faults(settings: Settings, manifest: Manifest) -> list[str]:

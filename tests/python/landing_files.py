@@ -48,6 +48,10 @@ class Door:
         """Land what lies there, without Great Expectations unless a check is given."""
         return Landing(self.settings, SilentReporter(), check).land()
 
+    def landing(self, **options: bool) -> Landing:
+        """A landing with options of its own."""
+        return Landing(self.settings, SilentReporter(), lambda batches: [], **options)
+
     def retry(self, index_code: str, edition: str) -> LandingOutcome:
         return Landing(self.settings, SilentReporter(), lambda batches: []).retry(index_code, edition)
 

@@ -16,9 +16,9 @@ import pytest
 from support import Published, copy_home, rows
 
 from city_index.builds import Build, dbt_environment, is_audited, latest_build, parsed_folder
+from city_index.checksums import file_sha256
 from city_index.dbt_docs import _script, dbt_docs_page, write_dbt_docs
 from city_index.errors import CityIndexError
-from city_index.hashing import file_sha256
 from city_index.settings import PROJECT_DIRECTORY, Settings
 
 

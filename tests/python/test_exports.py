@@ -20,8 +20,8 @@ from openpyxl.utils.escape import unescape
 from support import Published, rows
 
 from city_index.checks import Check
+from city_index.checksums import file_sha256
 from city_index.database import identifier
-from city_index.hashing import file_sha256
 from city_index.releases.assemble import DATABASE_NAME, STORAGE_VERSION, add_release_tables, assemble_tables
 from city_index.releases.exports import (
     CITATION_NAME,

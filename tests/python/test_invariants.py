@@ -12,7 +12,7 @@ import duckdb
 import pytest
 from landing_files import Door, make_door
 
-from city_index.hashing import file_sha256
+from city_index.checksums import file_sha256
 from city_index.lock import rebuild_lock
 from city_index.releases import store
 from city_index.settings import Settings

@@ -15,7 +15,7 @@ import duckdb
 import pytest
 from support import Published, city_index, copy_home
 
-from city_index.hashing import file_sha256
+from city_index.checksums import file_sha256
 from city_index.releases import store
 from city_index.releases.assemble import _export_csv, connect
 from city_index.releases.manifest import faults, read_manifest

@@ -18,7 +18,8 @@ import pytest
 from support import Published, city_index, copy_home, rows
 
 from city_index.builds import passed_unit_tests
-from city_index.hashing import code_version, file_sha256
+from city_index.checksums import file_sha256
+from city_index.hashing import code_version
 from city_index.lock import lock_holder
 from city_index.settings import PROJECT_DIRECTORY
 

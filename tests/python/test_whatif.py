@@ -13,10 +13,10 @@ from editions_home import EditionsHome
 from recomputation import ROOT, recompute
 from support import Published, city_index, copy_home, rows
 
+from city_index.checksums import file_sha256
 from city_index.database import connect
 from city_index.errors import NothingPublishable, UsageError
 from city_index.formulas import Formulas
-from city_index.hashing import file_sha256
 from city_index.settings import PROJECT_DIRECTORY, Settings
 from city_index.spreadsheets import copy_to_csv
 from city_index.weights_file import read_weights

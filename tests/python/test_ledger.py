@@ -1,0 +1,242 @@
+"""What was landed is held against its checksums before anything is built on it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from landing_files import Door, make_door
+
+from city_index.errors import GateRefused
+from city_index.landing import raw_store
+from city_index.landing.ledger import Ledger
+from city_index.landing.raw_store import PreparedBatch, RawStore
+
+GOOD = "wellbeing,2024,AUT,lifespan,81.5"
+WRONG = "wellbeing,2024,ATL,lifespan,1"
+
+
+@pytest.fixture(scope="module")
+def landed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with a tree, two countries, and a batch of which one row of two was quarantined."""
+    door = make_door(tmp_path_factory.mktemp("landed") / "home")
+    door.land_foreign_index()
+    door.land_observations([GOOD, WRONG])
+    return door.settings.home
+
+
+@pytest.fixture
+def foreign(landed: Path, tmp_path: Path) -> Door:
+    """A copy of that home."""
+    shutil.copytree(landed, tmp_path / "home")
+    return make_door(tmp_path / "home")
+
+
+def only_file(folder: Path) -> Path:
+    (path,) = folder.glob("*.parquet")
+    return path
+
+
+def contents(door: Door) -> dict[str, bytes]:
+    """Every file of raw/ and quarantine/."""
+    return {
+        path.relative_to(door.settings.home).as_posix(): path.read_bytes()
+        for folder in (door.settings.raw, door.settings.quarantine)
+        for path in folder.rglob("*.parquet")
+    }
+
+
+def test_every_landed_file_is_in_the_ledger(foreign: Door) -> None:
+    noted = json.loads(foreign.settings.landed_files.read_text(encoding="utf-8"))
+    assert noted["change"] is None
+    assert set(noted["files"]) == set(contents(foreign)) and len(noted["files"]) == 4
+    assert Ledger(foreign.settings).faults() == []
+
+
+def _change_a_byte(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def _add_a_file(path: Path) -> None:
+    shutil.copyfile(path, path.with_name("added.parquet"))
+
+
+def _put_a_file_in_place_of_the_folder(path: Path) -> None:
+    shutil.rmtree(path.parent)
+    path.parent.write_text("a file", encoding="utf-8")
+
+
+@pytest.mark.parametrize("root", ["raw", "quarantine"])
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (_change_a_byte, "holds other bytes than were landed; restore it from the backup"),
+        (lambda path: path.write_bytes(path.read_bytes()[:40]), "holds other bytes than were landed"),
+        (lambda path: path.write_bytes(b""), "holds other bytes than were landed"),
+        (Path.unlink, "is missing; restore it from the backup, or let its rows go with `city-index run --accept-rem"),
+        (lambda path: shutil.rmtree(path.parent), "observations is missing with 1 landed files"),
+        (lambda path: shutil.rmtree(path.parent.parent), "is missing with"),
+        (_add_a_file, "added.parquet was not landed here; move it away"),
+        (_put_a_file_in_place_of_the_folder, "cannot be read (Not a directory)"),
+    ],
+)
+def test_a_damaged_landed_file_stops_the_landing_until_it_is_restored(
+    foreign: Door, tmp_path: Path, root: str, damage: Callable[[Path], None], said: str
+) -> None:
+    folder = getattr(foreign.settings, root)
+    shutil.copytree(folder, tmp_path / "backup")
+    damage(only_file(folder / "observations"))
+    waiting = foreign.drop("observations", "next.csv", "index_code,edition,city_code,indicator_code,value\n" + GOOD)
+    with pytest.raises(GateRefused) as refused:
+        foreign.land()
+    assert said in str(refused.value)
+    assert str(folder) in str(refused.value)
+    assert str(refused.value).count("\n") == 0
+    assert waiting.exists()
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(tmp_path / "backup", folder)
+    assert len(foreign.land().batches) == 1
+    foreign.account()
+
+
+@pytest.mark.parametrize("root", ["raw", "quarantine"])
+def test_a_person_may_let_missing_files_go_and_land_them_again(foreign: Door, root: str) -> None:
+    only_file(getattr(foreign.settings, root) / "observations").unlink()
+    landing = foreign.landing(accepts_removals=True)
+    (note,) = landing.land().notes
+    assert "1 landed files are missing and were let go" in note
+    assert foreign.raw("observations", "value") == []
+    assert foreign.quarantined("observations") == []
+    foreign.account()
+    assert foreign.land().notes == []
+    (original,) = (foreign.settings.archive / "observations").rglob("*.csv")
+    foreign.drop("observations", "again.csv", original.read_bytes())
+    (batch,) = foreign.land().batches
+    assert (batch.record.accepted_count, batch.record.quarantined_count) == (1, 1)
+    foreign.account()
+
+
+def test_changed_bytes_do_not_go_with_the_missing_files(foreign: Door) -> None:
+    only_file(foreign.settings.raw / "observations").unlink()
+    _change_a_byte(only_file(foreign.settings.raw / "cities"))
+    with pytest.raises(GateRefused, match="holds other bytes"):
+        foreign.landing(accepts_removals=True).land()
+
+
+def test_files_from_before_the_ledger_are_taken_up_once(foreign: Door) -> None:
+    foreign.settings.landed_files.unlink()
+    assert foreign.land().notes == ["4 landed files had no checksum yet; they are taken as they are from now on"]
+    assert foreign.land().notes == []
+    _change_a_byte(only_file(foreign.settings.raw / "observations"))
+    with pytest.raises(GateRefused):
+        foreign.land()
+
+
+def test_a_damaged_ledger_says_what_to_do(foreign: Door) -> None:
+    ledger = foreign.settings.landed_files
+    for damaged in (ledger.read_text(encoding="utf-8")[:100], "", "[]", '{"files": {"raw/x": 1}, "change": null}'):
+        ledger.write_text(damaged, encoding="utf-8")
+        with pytest.raises(GateRefused, match="restore it from the backup, or delete it"):
+            foreign.land()
+    ledger.unlink()
+    foreign.land()
+    assert Ledger(foreign.settings).faults() == []
+
+
+class Killed(BaseException):
+    """As after a kill: nothing catches it."""
+
+
+def prepared_batch(door: Door, folder: Path, monkeypatch: pytest.MonkeyPatch) -> PreparedBatch:
+    """A batch that is written and not committed, with its files in a folder of their own."""
+    folder.mkdir()
+    found = []
+
+    def keep(self: RawStore, prepared: PreparedBatch) -> None:
+        for path in (prepared.accepted, prepared.quarantined):
+            shutil.copy(path, folder)
+        found.append(prepared)
+        raise Killed
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(RawStore, "commit", keep)
+        door.land_observations([GOOD.replace("81.5", "9"), WRONG.replace(",1", ",3")], name="last.csv")
+    return found[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("merging", [False, True])
+def test_a_change_that_was_cut_short_anywhere_is_completed_or_undone(
+    foreign: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, merging: bool
+) -> None:
+    """Cut short before and after each step that moves or removes a file, or writes the ledger."""
+    foreign.land_observations([GOOD.replace("81.5", "7"), WRONG.replace(",1", ",2")], name="second.csv")
+    values = foreign.raw("observations", "value")
+    batch = prepared_batch(foreign, tmp_path / "prepared", monkeypatch)
+    shutil.copytree(foreign.settings.home, tmp_path / "before")
+    ends = set()
+    for step in range(100):
+        shutil.rmtree(foreign.settings.home)
+        shutil.copytree(tmp_path / "before", foreign.settings.home)
+        shutil.copytree(tmp_path / "prepared", batch.accepted.parent, dirs_exist_ok=True)
+        countdown = [step]
+
+        def counted(function: Callable, countdown: list[int] = countdown) -> Callable:
+            def wrapped(*arguments, **options):
+                for before in (True, False):
+                    if countdown[0] == 0:
+                        raise Killed
+                    countdown[0] -= 1
+                    if before:
+                        function(*arguments, **options)
+
+            return wrapped
+
+        was_cut_short = False
+        with monkeypatch.context() as patched:
+            patched.setattr(raw_store, "COMPACT_FROM", 2)
+            patched.setattr(raw_store, "_place", counted(raw_store._place))
+            patched.setattr(Ledger, "_write", counted(Ledger._write))
+            patched.setattr(Path, "unlink", counted(Path.unlink))
+            store = RawStore(foreign.settings)
+            try:
+                if merging:
+                    store.merge_small_files()
+                else:
+                    store.commit(batch)
+            except Killed:
+                was_cut_short = True
+        assert RawStore(foreign.settings).recover() == []
+        assert Ledger(foreign.settings).faults() == []
+        assert not Ledger(foreign.settings).has_change()
+        assert not list(foreign.settings.home.glob(".*"))
+        foreign.account()
+        after = foreign.raw("observations", "value"), len(foreign.quarantined("observations"))
+        ends.add((after[1], len(list((foreign.settings.raw / "observations").iterdir()))))
+        assert after == (values, 2) or (not merging and after == ([*values, (9.0,)], 3))
+        if not was_cut_short:
+            break
+    assert step >= 8
+    assert ends == ({(2, 2), (2, 1)} if merging else {(2, 2), (3, 3)})
+
+
+def test_a_full_disk_leaves_the_ledger_as_it_was(foreign: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = foreign.settings.landed_files.read_bytes()
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("city_index.durability.os.fsync", full)
+        with pytest.raises(OSError, match="No space"):
+            foreign.land_observations([GOOD.replace("81.5", "3")], name="more.csv")
+    assert foreign.settings.landed_files.read_bytes() == before
+    assert not list(foreign.settings.home.glob(".*"))
+    foreign.land()
+    assert foreign.raw("observations", "value") == [(81.5,), (3.0,)]
+    foreign.account()
