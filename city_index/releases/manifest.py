@@ -15,6 +15,17 @@ from city_index.checksums import file_sha256
 
 MANIFEST_NAME = "manifest.json"
 
+_TEXTS = (
+    "release_id",
+    "built_at_utc",
+    "code_version",
+    "input_hash",
+    "content_hash",
+    "duckdb_version",
+    "storage_version",
+    "notice",
+)
+
 
 @dataclass(frozen=True)
 class Manifest:
@@ -88,12 +99,20 @@ def read_manifest(folder: Path) -> Manifest | None:
     try:
         manifest = Manifest(**json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8")))
         datetime.fromisoformat(manifest.built_at_utc)
-        is_whole = isinstance(manifest.sequence, int) and all(
-            set(entry) == {"sha256", "bytes"} for entry in manifest.files.values()
+        is_whole = (
+            all(isinstance(getattr(manifest, name), str) for name in _TEXTS)
+            and all(isinstance(number, int) for number in (manifest.sequence, *_numbers(manifest)))
+            and all(set(entry) == {"sha256", "bytes"} for entry in manifest.files.values())
         )
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (OSError, ValueError, TypeError, AttributeError, KeyError):
         return None
-    return manifest if is_whole and isinstance(manifest.tables, dict) and isinstance(manifest.checks, dict) else None
+    return manifest if is_whole else None
+
+
+def _numbers(manifest: Manifest) -> list[int]:
+    """What ought to be numbers in the tables, checks and files of a manifest."""
+    counts = [*manifest.tables.values(), *manifest.checks.values()]
+    return counts + [entry["bytes"] for entry in manifest.files.values()]
 
 
 def faults(folder: Path, manifest: Manifest, only: tuple[str, ...] | None = None) -> list[str]:

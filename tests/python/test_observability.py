@@ -21,7 +21,7 @@ from city_index.observability import events, metrics
 from city_index.observability.events import COMMON_FIELDS, EVENTS, EventLog, log_files, new_run_id, read_events
 from city_index.observability.observer import RunObserver
 from city_index.progress import SilentReporter
-from city_index.releases.manifest import Manifest, write_manifest
+from city_index.releases.manifest import Manifest, read_manifest, write_manifest
 from city_index.session import rebuild_session
 from city_index.settings import PROJECT_DIRECTORY, Settings
 
@@ -305,6 +305,32 @@ def test_a_record_of_an_older_version_is_read(tmp_path: Path) -> None:
     record["succeeded_at_utc"] = record["ended_at_utc"]
     (tmp_path / "last_run.json").write_text(json.dumps(record), encoding="utf-8")
     assert read_last_run(settings_of(tmp_path)).outcome == "published"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"files": {"a": {"sha256": "0", "bytes": "many"}}},
+        {"files": {"a": {"sha256": "0"}}},
+        {"tables": {"a": None}},
+        {"checks": []},
+        {"code_version": 7},
+        {"sequence": "1"},
+    ],
+)
+def test_a_manifest_with_other_types_is_no_manifest_and_breaks_no_metric(tmp_path: Path, damage: dict) -> None:
+    settings = settings_of(tmp_path)
+    release_id = "20260101T000000Z-00000001"
+    for folder in (settings.published, settings.releases / release_id):
+        folder.mkdir(parents=True)
+        write_manifest(folder, Manifest(release_id, 1, "2026-01-01T00:00:00Z", *([""] * 6), {}, {}, {}))
+        path = folder / "manifest.json"
+        assert read_manifest(folder) is not None
+        path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | damage), encoding="utf-8")
+        assert read_manifest(folder) is None
+    samples = parse(metrics.exposition(metrics.read_state(settings), is_printed=True))
+    assert samples["city_index_release_info"] == {}
+    assert samples["city_index_kept_releases"] == {(): 0}
 
 
 def alert_rules() -> list[dict]:
