@@ -20,6 +20,7 @@ from support import Published, city_index, copy_home
 from city_index.contracts import KINDS
 from city_index.gates.registry import BATCHES
 from city_index.notify import post_failure
+from city_index.observability.events import read_events
 from city_index.settings import PROJECT_DIRECTORY, Settings
 from orchestration.definitions import build_definitions
 from orchestration.defs.landing.sensor import landing_sensor
@@ -189,6 +190,17 @@ def test_a_failing_gate_stops_everything_downstream_and_is_posted(
     (message,) = received
     assert "step raw_inputs" in message["text"]
     assert "observed_scores_lie_on_their_scale" in message["text"]
+    told = list(read_events(Settings(project_directory=project_copy, home=tmp_path / "home")))
+    assert [event["check"] for event in told if event["event"] == "check_failed"] == [
+        "observed_scores_lie_on_their_scale"
+    ]
+    assert (told[-1]["event"], told[-1]["outcome"]) == ("run_finished", "failed")
+    assert "observed_scores_lie_on_their_scale" in told[-1]["reason"]
+    assert told[-1]["what"].startswith("Dagster run ")
+    assert "secret-token" not in "".join(path.read_text("utf-8") for path in (tmp_path / "home" / "logs").iterdir())
+    metrics = (tmp_path / "home" / "metrics.prom").read_text(encoding="utf-8")
+    assert "\ncity_index_last_run_success 0\n" in metrics
+    assert '\ncity_index_checks{status="failed"} 1\n' in metrics
 
 
 def test_publishing_alone_trusts_no_build_that_was_not_audited(published: Published, tmp_path: Path) -> None:
@@ -278,6 +290,11 @@ def test_batches_are_events_with_counts_reasons_and_a_sample_and_an_edition_can_
     city, retried = backfill["batches"]
     assert city["asset"] == "raw/cities"
     assert retried["retry_of"] == landed["batch_id"] and retried["accepted"] == 1
+    told = [event for event in read_events(door.settings) if event["event"] == "batch_landed"]
+    batches = [*first["batches"], *backfill["batches"]]
+    for name in ("batch_id", "received", "accepted", "quarantined"):
+        assert [event[name] for event in told] == [batch[name] for batch in batches]
+    assert len({event["run_id"] for event in told}) == 2
     assert door.raw("observations", "city_code, value") == [("AUT", 5.0), ("LIE", 7.0)]
     with duckdb.connect(str(door.settings.published_database), read_only=True) as connection:
         query = "select city_code from fct_city_scores where index_code = 'wellbeing' order by total_rank"

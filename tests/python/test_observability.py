@@ -355,6 +355,8 @@ def test_alerts_use_metrics_that_are_written_and_say_what_to_do() -> None:
         for name, labels in used:
             assert name in written, name
             assert set(re.findall(r"(\w+)=", labels)) <= set(written[name].labels), rule
+        if len({written[name].labels for name, _labels in used}) > 1:
+            assert re.search(r"\b(ignoring|on) \(", rule["expr"]), "series with other labels never match"
         labelled = set().union(*(written[name].labels for name, _labels in used))
         texts = " ".join(rule["annotations"].values())
         assert set(re.findall(r"\$labels\.(\w+)", texts)) <= labelled, rule
