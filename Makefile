@@ -8,7 +8,7 @@ METRICS_VENV := .venv-metrics
 METRICS_INSTALLED := $(METRICS_VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-quick proofs lint format dev bench clients pages superset metrics samples lock clean
+.PHONY: help setup run test test-quick proofs lint format dev bench clients pages superset metrics load soak offline samples lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -81,6 +81,15 @@ pages: setup ## open the report in headless Chromium: search, filters, links, ac
 
 superset: setup ## install Apache Superset apart, and prove that it reads a release while the next one is published
 	@$(RUN) -m clients.prove_superset
+
+load: setup ## 32 processes read the published file while 50 releases are published; errors and ratios
+	@$(RUN) -m reliability.load --long --write
+
+soak: setup ## 200 nightly runs in a row with changing input; slopes of memory, files, storage and time
+	@$(RUN) -m reliability.soak --long --write
+
+offline: setup ## make run and make test in a network namespace without a network, and what they tried to reach
+	@$(RUN) -m reliability.offline --long --write
 
 samples: setup ## write the seeds of synthetic hospitals and evidence anew
 	@$(RUN) -m samples

@@ -15,12 +15,13 @@ from pathlib import Path
 import duckdb
 
 from city_index.errors import CityIndexError
-from city_index.settings import PROJECT_DIRECTORY
+from city_index.settings import PROJECT_DIRECTORY, Settings
 
-# How sure the ranks are is not what is tried here: fewer draws, a shorter rebuild.
+# How sure the ranks are is not what is tried here: fewer draws and sheets, a shorter rebuild.
 _QUICK = {
     "CITY_INDEX_DRAW_COUNT": "500",
-    "CITY_INDEX_SENSITIVITY_ROWS": "256",
+    "CITY_INDEX_SENSITIVITY_ROWS": "32",
+    "CITY_INDEX_WORKBOOK_ROWS": "1000",
     "CITY_INDEX_LANDING_SETTLE_SECONDS": "0",
 }
 
@@ -36,6 +37,16 @@ class ScratchHome:
         """The published database."""
         return self.home / "published" / "city_index.duckdb"
 
+    @property
+    def settings(self) -> Settings:
+        """The settings that the console script has."""
+        return Settings.from_environment({**_QUICK, "CITY_INDEX_HOME": str(self.home)})
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of whatever works on this home."""
+        return {**os.environ, **_QUICK, "CITY_INDEX_HOME": str(self.home)}
+
     def city_index(self, *arguments: str) -> None:
         """Run the console script.
 
@@ -45,7 +56,7 @@ class ScratchHome:
         run = subprocess.run(
             [sys.executable, "-m", "city_index", *arguments],
             cwd=PROJECT_DIRECTORY,
-            env={**os.environ, **_QUICK, "CITY_INDEX_HOME": str(self.home)},
+            env=self.environment,
             capture_output=True,
             text=True,
             check=False,
@@ -54,17 +65,24 @@ class ScratchHome:
             last = (run.stderr.strip().splitlines() or run.stdout.strip().splitlines() or [""])[-1]
             raise CityIndexError(f"city-index {arguments[0]} ended with {run.returncode}: {last}")
 
-    def ingest_a_correction(self) -> None:
-        """Put a file into the landing folder that corrects one shipped observation."""
+    def ingest_a_correction(self, number: int = 0) -> None:
+        """Put a file into the landing folder that corrects one shipped observation, another one for each number."""
         with (PROJECT_DIRECTORY / "seeds" / "observations.csv").open(encoding="utf-8", newline="") as stream:
-            row = next(csv.DictReader(stream))
-        row["value"] = "1" if float(row["value"]) > 50 else "99"
-        file = self.home.parent / "correction.csv"
+            rows = list(csv.DictReader(stream))
+        row = rows[number * 37 % len(rows)]
+        # No number gives the value of one before it, nor the shipped one.
+        row["value"] = f"{(float(row['value']) + 17 + number * 0.173) % 100:.3f}"
+        self.ingest(f"correction-{number:04d}.csv", [row])
+
+    def ingest(self, name: str, rows: list[dict[str, str]], kind: str = "observations") -> None:
+        """Write rows of a kind into a CSV file, and hand it to `city-index ingest`."""
+        file = self.home.parent / name
         with file.open("w", encoding="utf-8", newline="") as stream:
-            writer = csv.DictWriter(stream, fieldnames=list(row))
+            writer = csv.DictWriter(stream, fieldnames=list(rows[0]))
             writer.writeheader()
-            writer.writerow(row)
-        self.city_index("ingest", str(file))
+            writer.writerows(rows)
+        self.city_index("ingest", "--kind", kind, str(file))
+        file.unlink()
 
     def rows(self, query: str) -> list[tuple]:
         """What a query of the published database gives, over a connection that is closed again."""
