@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -21,9 +20,10 @@ import duckdb
 
 from city_index.checks import BUILT_KINDS, PASSED, Check
 from city_index.checksums import file_sha256
-from city_index.dbt_process import wait_until_ended
 from city_index.errors import CityIndexError
 from city_index.hashing import code_version, input_hash
+from city_index.helper_process import helper_command
+from city_index.lock import file_lock
 from city_index.settings import Settings
 
 _PARSED_PREFIX = "parsed-"
@@ -72,14 +72,8 @@ def _build_folder(settings: Settings) -> Path:
     return settings.warehouse / "build"
 
 
-def dbt_lock(settings: Settings) -> Path:
-    """The file that a dbt process locks while it lives."""
-    return settings.warehouse / "dbt.lock"
-
-
 def start_build(settings: Settings) -> Build:
     """Begin a build: fingerprint the inputs and code, and empty the build folder."""
-    wait_until_ended(dbt_lock(settings))
     now = datetime.now(UTC)
     build = Build(
         build_id=f"{now:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}",
@@ -118,9 +112,16 @@ def is_audited(build: Build) -> bool:
         return False
 
 
-def dbt_arguments(settings: Settings, arguments: list[str]) -> list[str]:
-    """The command line of a dbt process."""
-    return [sys.executable, "-m", "city_index.dbt_process", str(dbt_lock(settings)), *arguments]
+def dbt_arguments(settings: Settings, arguments: list[str], temporary: Path | None = None) -> list[str]:
+    """The command line of a dbt process, a helper of this one.
+
+    Args:
+        settings: the settings.
+        arguments: dbt's arguments.
+        temporary: where it makes its temporary files; by default where those of the rebuild go.
+    """
+    folder = settings.temporary if temporary is None else temporary
+    return helper_command(settings.helpers_lock, folder, "city_index.dbt_process", *arguments)
 
 
 def dbt_environment(settings: Settings, target: Path) -> dict[str, str]:
@@ -159,12 +160,20 @@ def parsed_project(settings: Settings) -> Path:
         CityIndexError: the project cannot be parsed; the message is dbt's.
     """
     target = parsed_folder(settings, code_version(settings))
-    if _is_whole_json(target / "manifest.json"):
-        return target
+    # Dagster's services load the project at the same moment, and not under the rebuild lock.
+    with file_lock(_parsing_lock(settings)):
+        if not _is_whole_json(target / "manifest.json"):
+            _parse(settings, target)
+        _remove_parsed(settings, but=target)
+    return target
+
+
+def _parse(settings: Settings, target: Path) -> None:
     settings.warehouse.mkdir(parents=True, exist_ok=True)
-    working = settings.warehouse / f".{target.name}-{os.getpid()}"
+    working = settings.warehouse / f".{target.name}"
+    shutil.rmtree(working, ignore_errors=True)
     parsed = subprocess.run(
-        dbt_arguments(settings, ["--quiet", "parse"]),
+        dbt_arguments(settings, ["--quiet", "parse"], temporary=working / "temporary"),
         cwd=settings.project_directory,
         env=dbt_environment(settings, working),
         capture_output=True,
@@ -175,17 +184,24 @@ def parsed_project(settings: Settings) -> Path:
         shutil.rmtree(working, ignore_errors=True)
         said = " ".join((parsed.stdout + parsed.stderr).split())
         raise CityIndexError(f"dbt cannot parse the project: {said[-800:]}")
+    shutil.rmtree(working / "temporary", ignore_errors=True)
     shutil.rmtree(target, ignore_errors=True)
     os.replace(working, target)
+
+
+def _parsing_lock(settings: Settings) -> Path:
+    return settings.home / "parsing.lock"
+
+
+def _remove_parsed(settings: Settings, but: Path) -> None:
+    """Remove what was parsed of other versions of the code, and what was being parsed or written when it was killed."""
     for path in settings.warehouse.glob(f"{_PARSED_PREFIX}*"):
-        if path != target:
+        if path != but:
             shutil.rmtree(path, ignore_errors=True)
-    return target
-
-
-def unfinished_parses(settings: Settings) -> list[Path]:
-    """The folders of parses that have not ended, or never will because they were killed."""
-    return sorted(settings.warehouse.glob(f".{_PARSED_PREFIX}*"))
+    for path in settings.warehouse.glob(f".{_PARSED_PREFIX}*"):
+        shutil.rmtree(path, ignore_errors=True)
+    for path in but.glob(".*"):
+        path.unlink(missing_ok=True)
 
 
 def _is_whole_json(path: Path) -> bool:
@@ -223,12 +239,21 @@ def passed_unit_tests(settings: Settings, version: str) -> dict[str, Check]:
 
 def keep_passed_unit_tests(settings: Settings, version: str, unit_tests: Mapping[str, Check]) -> None:
     """Note the unit tests of a version of the code, where all of them passed."""
-    folder = parsed_folder(settings, version)
-    if folder.is_dir() and unit_tests and all(check.status == PASSED for check in unit_tests.values()):
-        working = folder / f".{_UNIT_TESTS}-{os.getpid()}"
+    if unit_tests and all(check.status == PASSED for check in unit_tests.values()):
         content = {unique_id: asdict(check) for unique_id, check in unit_tests.items()}
-        working.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
-        os.replace(working, folder / _UNIT_TESTS)
+        keep_parsed(settings, version, _UNIT_TESTS, json.dumps(content, ensure_ascii=False, indent=1))
+
+
+def keep_parsed(settings: Settings, version: str, name: str, text: str) -> bool:
+    """Keep a file that depends on a version of the code alone beside what dbt parsed of it; says whether it was."""
+    folder = parsed_folder(settings, version)
+    with file_lock(_parsing_lock(settings)):
+        if not folder.is_dir():
+            return False
+        working = folder / f".{name}"
+        working.write_text(text, encoding="utf-8")
+        os.replace(working, folder / name)
+    return True
 
 
 def table_row_counts(build: Build) -> dict[str, int]:

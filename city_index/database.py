@@ -8,6 +8,8 @@ from pathlib import Path
 
 import duckdb
 
+from city_index.temporary import temporary_folder
+
 
 def quoted(value: Path | str) -> str:
     """A value as an SQL string."""
@@ -47,7 +49,16 @@ def in_bounded_memory(memory_bytes: int, spilled: Path) -> dict[str, str]:
 
 
 def connect(config: Mapping[str, str] | None = None) -> duckdb.DuckDBPyConnection:
-    """An in-memory connection that installs and loads no extension, with further settings where they are given."""
+    """An in-memory connection that installs and loads no extension, with further settings where they are given.
+
+    In a rebuild, what does not fit into memory goes where its temporary files go.
+    """
+    folder = temporary_folder()
     return duckdb.connect(
-        config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false", **(config or {})}
+        config={
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            **({"temp_directory": str(folder / "spilled")} if folder is not None else {}),
+            **(config or {}),
+        }
     )

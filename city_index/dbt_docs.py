@@ -10,13 +10,12 @@ The file depends on the code alone, so it is made once for each version of the c
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
-from city_index.builds import Build, parsed_folder
+from city_index.builds import Build, keep_parsed, parsed_folder
 from city_index.database import connect, quoted
 from city_index.errors import CityIndexError
 from city_index.settings import Settings
@@ -74,12 +73,9 @@ def write_dbt_docs(settings: Settings, build: Build, path: Path) -> None:
     kept = parsed_folder(settings, build.code_version) / _KEPT
     if not _is_whole(kept):
         page = dbt_docs_page(build)
-        if not kept.parent.is_dir():
+        if not keep_parsed(settings, build.code_version, _KEPT, page):
             path.write_text(page, encoding="utf-8")
             return
-        working = kept.with_name(f".{kept.name}-{os.getpid()}")
-        working.write_text(page, encoding="utf-8")
-        os.replace(working, kept)
     shutil.copyfile(kept, path)
 
 

@@ -6,10 +6,10 @@ A rebuild that changes nothing publishes nothing, so the age of the release does
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 
+from city_index.durability import write_in_one_step
 from city_index.settings import Settings
 
 
@@ -106,6 +106,4 @@ def write_last_run(
     counts = dict(before.run_counts) if before else {}
     counts[outcome] = counts.get(outcome, 0) + 1
     record = LastRun(what, now, outcome, reason, succeeded, run_id, measures, counts)
-    temporary = settings.home / ".last_run.json.tmp"
-    temporary.write_text(json.dumps(asdict(record), ensure_ascii=False, indent=1), encoding="utf-8")
-    os.replace(temporary, settings.home / "last_run.json")
+    write_in_one_step(settings.home / "last_run.json", json.dumps(asdict(record), ensure_ascii=False, indent=1))

@@ -1,6 +1,6 @@
-"""The rebuild lock: at most one process rebuilds a given home at a time.
+"""The rebuild lock: at most one process rebuilds a given home at a time; and locks of smaller things.
 
-The lock is the kernel's (flock) and ends with the process that holds it, however that process ends; so it is never
+A lock is the kernel's (flock) and ends with the process that holds it, however that process ends; so it is never
 stale and nothing has to clean it up. What the file says is only for people.
 """
 
@@ -24,6 +24,15 @@ def _read_holder(lock_file: Path) -> str:
         return f"{holder['what']}, process {holder['pid']} on {holder['host']}, since {holder['since_utc']}"
     except (OSError, ValueError, KeyError, TypeError):
         return "a process that did not write its name"
+
+
+@contextmanager
+def file_lock(lock_file: Path) -> Iterator[None]:
+    """Hold the lock of a file for the length of the ``with`` block; waits until it is free."""
+    lock_file.parent.mkdir(parents=True, exist_ok=True)
+    with lock_file.open("a") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager

@@ -7,7 +7,6 @@ pruned where Dagster is known. Accepted and refused rows, in ``raw/`` and ``quar
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shutil
@@ -16,7 +15,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from city_index.builds import dbt_lock, unfinished_parses
 from city_index.contracts import KINDS
 from city_index.errors import in_one_line
 from city_index.settings import Settings
@@ -84,7 +82,6 @@ def prune_home(settings: Settings, now: datetime | None = None) -> Pruned:
     """
     pruned = Pruned()
     _prune_archive(settings, now or datetime.now(UTC), pruned)
-    _remove_unfinished_parses(settings, pruned)
     return pruned
 
 
@@ -119,17 +116,3 @@ def _prune_archive(settings: Settings, now: datetime, pruned: Pruned) -> None:
         is_full = is_full or kept_bytes > settings.archive_bytes
         if is_full or landed < oldest:
             pruned.remove_folder("archived_batches", folder)
-
-
-def _remove_unfinished_parses(settings: Settings, pruned: Pruned) -> None:
-    """Remove what a killed parse of the dbt project left behind, where no dbt is running that could be writing it."""
-    unfinished = unfinished_parses(settings)
-    if not unfinished:
-        return
-    try:
-        with dbt_lock(settings).open("a") as stream:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            for folder in unfinished:
-                pruned.remove_folder("parsed_projects", folder)
-    except OSError:
-        return  # a dbt is running; the next run looks again

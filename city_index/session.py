@@ -45,6 +45,7 @@ from city_index.landing.landing import Landing, LandingOutcome
 from city_index.landing.ledger import Ledger
 from city_index.landing.raw_store import RawStore
 from city_index.last_run import write_last_run
+from city_index.leftovers import remove_leftovers
 from city_index.lock import rebuild_lock
 from city_index.observability.metrics import write_metrics
 from city_index.observability.observer import ObservedGates, RunObserver
@@ -61,6 +62,7 @@ from city_index.releases.exports import LICENCE_NAME
 from city_index.releases.manifest import Manifest, list_files, write_manifest
 from city_index.retention import prune_home
 from city_index.settings import Settings
+from city_index.temporary import temporary_files_in
 
 PUBLISHED = "published"
 UNCHANGED = "unchanged"
@@ -429,18 +431,11 @@ class RebuildSession:
                 raise GateRefused(f"this run did not write the {part} of the release; run the whole job")
 
     def _leave_unchanged(self, current: Manifest | None) -> str:
-        """See that the wanted release is the published one; says what that took.
-
-        A run that was cut short after it had kept a release is completed here; a release that was rolled back stays so.
-        """
-        wanted = store.wanted_release(self.settings)
-        if current is not None and current.release_id == wanted.release_id:
-            if not store.published_faults(self.settings):
-                return UNCHANGED
-            store.activate(self.settings, wanted)
-            return RESTORED
-        store.activate(self.settings, wanted)
-        return RESTORED if current is None else PUBLISHED
+        """See that the wanted release is the published one; says what that took."""
+        published = store.publish_wanted(self.settings)
+        if published is None:
+            return UNCHANGED
+        return RESTORED if current is None or current.release_id == published.release_id else PUBLISHED
 
     def _assemble(self, sequence: int, checks: list[Check]) -> Candidate:
         build = self.build
@@ -553,8 +548,8 @@ def _open_session(settings: Settings, observer: RunObserver) -> Iterator[Rebuild
         raise NothingPublishable(f"there is no input file in {settings.seeds}; restore the seeds")
     for path in (settings.warehouse, settings.published, settings.releases):
         path.mkdir(parents=True, exist_ok=True)
-    store.remove_leftovers(settings)
-    with ObservedGates(observer) as gates:
+    remove_leftovers(settings)
+    with temporary_files_in(settings.temporary), ObservedGates(settings, observer) as gates:
         session = RebuildSession(settings=settings, gates=gates, observer=observer)
         with _active_guard:
             _active = session

@@ -206,6 +206,16 @@ class Settings:
         return self.home / "rebuild.lock"
 
     @property
+    def helpers_lock(self) -> Path:
+        """The file that every process which a rebuild starts locks while it lives."""
+        return self.home / "helpers.lock"
+
+    @property
+    def temporary(self) -> Path:
+        """The temporary files of the rebuild that is going on; there is none between rebuilds."""
+        return self.home / "temporary"
+
+    @property
     def published_report(self) -> Path:
         """The page that people open first."""
         return self.published / "report" / "index.html"

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from city_index.durability import write_in_one_step
 from city_index.errors import in_one_line
 from city_index.retention import Pruned, folder_bytes, oldest_kept
 from city_index.session import Outcome
@@ -28,8 +29,9 @@ from orchestration.defs.releases.assets import PUBLISHED_RELEASE, release_metada
 def prepare_dagster_home(settings: Settings) -> None:
     """Make DAGSTER_HOME with the project's instance settings, unless an operator's own stand there already."""
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
-    if not (settings.dagster_home / "dagster.yaml").exists():
-        shutil.copyfile(settings.project_directory / "dagster.yaml", settings.dagster_home / "dagster.yaml")
+    target = settings.dagster_home / "dagster.yaml"
+    if not target.exists():
+        write_in_one_step(target, (settings.project_directory / "dagster.yaml").read_text(encoding="utf-8"))
 
 
 def record_published_release(settings: Settings, outcome: Outcome) -> None:

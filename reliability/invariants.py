@@ -34,7 +34,7 @@ from city_index.settings import Settings
 _NAMED = 5
 
 _RELEASE = r"\d{8}T\d{6}Z-[0-9a-f]{8}(-\d+)?"
-_BATCH = r"\d{6}-\d{8}T\d{6}Z-[0-9a-f]{8}"
+_BATCH = r"\d{6,}-\d{8}T\d{6}Z-[0-9a-f]{8}"
 _KIND = f"({'|'.join(KINDS)})"
 
 # All that may stand in a home while no run is going on, as patterns of paths: folders end in a slash. What people put
@@ -42,13 +42,14 @@ _KIND = f"({'|'.join(KINDS)})"
 _MAY_STAND = [
     re.compile(pattern)
     for pattern in (
-        r"rebuild\.lock|last_run\.json|last_run\.log|rollback\.json|landed\.json|refused_files\.parquet",
+        r"rebuild\.lock|last_run\.json|last_run\.log|rollback\.json|refused_files\.parquet|helpers\.lock|parsing\.lock",
+        r"landed\.json|metrics\.prom|logs/|logs/events(\.\d)?\.jsonl",
         r"landing/|landing/.*",
         rf"(raw|quarantine)/|(raw|quarantine)/{_KIND}/",
         rf"(raw|quarantine)/{_KIND}/({_BATCH}|\d{{6}}-\d{{6}}-merged)\.parquet",
         rf"archive/|archive/{_KIND}/|archive/{_KIND}/{_BATCH}/|archive/{_KIND}/{_BATCH}/[^/]+",
         r"archive/let_go/.*",
-        r"warehouse/|warehouse/dbt\.lock|warehouse/helpers\.lock",
+        r"warehouse/",
         r"warehouse/build/|warehouse/build/build\.json|warehouse/build/build\.duckdb|warehouse/build/checks/",
         r"warehouse/build/checks/(raw\.json|marts\.json|audited\.sha256)",
         r"warehouse/build/dbt/|warehouse/build/dbt/[^.].*",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import filecmp
 import os
 import shutil
@@ -12,11 +13,15 @@ import click
 
 from city_index.cli.messages import complain
 from city_index.contracts import KINDS, contracts
+from city_index.durability import sync
 from city_index.errors import CityIndexError, NothingPublishable, UsageError
 from city_index.landing.csv_files import UnreadableFile
-from city_index.landing.door import format_or_size_fault, is_working_file, shown
+from city_index.landing.door import copy_in_progress, format_or_size_fault, is_working_file, shown
 from city_index.landing.staging import check_header, header_of, kind_of
 from city_index.settings import Settings
+
+# What a file system says that knows no links.
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK}
 
 
 @click.command()
@@ -97,18 +102,40 @@ def _nearest_kind(name: str, header: list[str]) -> str:
 
 
 def _copy(file: Path, folder: Path, name: str) -> str:
-    """Copy a file under a name that is free, so that it appears in one step."""
+    """Copy a file under a name that is free, so that it appears in one step and takes no other's place."""
     folder.mkdir(parents=True, exist_ok=True)
-    target, count = folder / file.name, 1
-    while target.exists() or target.is_symlink():
-        if target.is_file() and filecmp.cmp(file, target, shallow=False):
-            return f"{name}: lies in {folder} already"
-        count += 1
-        target = folder / f"{file.stem}-{count}{file.suffix}"
-    temporary = folder / f".{os.getpid()}.part"
-    try:
-        shutil.copyfile(file, temporary)
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with copy_in_progress(folder) as copy:
+        shutil.copyfile(file, copy)
+        sync(copy)
+        target, count = folder / file.name, 1
+        while not _place(copy, target):
+            if _is_same(copy, target):
+                return f"{name}: lies in {folder} already"
+            count += 1
+            target = folder / f"{file.stem}-{count}{file.suffix}"
+        sync(folder)
     return f"{name}: copied to {shown(target)}; `city-index run` lands it"
+
+
+def _place(copy: Path, target: Path) -> bool:
+    """Give a file a name; says whether the name was free."""
+    try:
+        os.link(copy, target)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        # A file system without links: another process may take the name between the look and the move.
+        if os.path.lexists(target):
+            return False
+        os.replace(copy, target)
+    return True
+
+
+def _is_same(copy: Path, target: Path) -> bool:
+    """Whether a file holds the same bytes; one that has just been landed is not there any more."""
+    try:
+        return not target.is_symlink() and target.is_file() and filecmp.cmp(copy, target, shallow=False)
+    except FileNotFoundError:
+        return False

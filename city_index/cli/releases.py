@@ -6,6 +6,7 @@ import click
 
 from city_index.cli.parameters import NAME
 from city_index.errors import CityIndexError, UsageError, in_one_line
+from city_index.leftovers import remove_leftovers
 from city_index.lock import rebuild_lock
 from city_index.observability.metrics import write_metrics
 from city_index.observability.observer import RunObserver
@@ -44,6 +45,7 @@ def rollback(release_id: str) -> None:
         observer = RunObserver(settings, "city-index rollback", SilentReporter())
         observer.started()
         try:
+            remove_leftovers(settings)
             manifest = store.roll_back(settings, release_id)
         except BaseException as error:
             observer.finished("failed", in_one_line(error), None)

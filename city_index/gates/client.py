@@ -16,16 +16,25 @@ from threading import Thread
 from city_index.checks import SKIPPED, Check
 from city_index.errors import CityIndexError
 from city_index.gates.suites import LANDED, MARTS, RAW
+from city_index.helper_process import helper_command
 from city_index.landing.raw_store import PreparedBatch
-from city_index.settings import PROJECT_DIRECTORY
+from city_index.settings import PROJECT_DIRECTORY, Settings
+
+_WORKER = "city_index.gates.worker"
 
 
 class GateClient:
-    """Starts a gate worker at once and asks it later; use as a context manager."""
+    """Starts a gate worker at once and asks it later; use as a context manager.
 
-    def __init__(self) -> None:
+    Args:
+        settings: of the home that the worker is a helper of; without them it is a process like any other.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "city_index.gates.worker"],
+            [sys.executable, "-m", _WORKER]
+            if settings is None
+            else helper_command(settings.helpers_lock, settings.temporary, _WORKER),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -5,9 +5,13 @@ What belongs here: everything that a file's name, place, size and age decide. It
 
 from __future__ import annotations
 
+import fcntl
 import os
+import secrets
 import stat
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +23,9 @@ SUFFIXES = (".csv", ".parquet", ".xlsx")
 # What copying tools and spreadsheets keep beside a file while they work on it.
 _WORKING_PREFIXES = (".", "~$")
 _WORKING_SUFFIXES = (".part", ".partial", ".tmp", ".crdownload", ".filepart", ".swp")
+
+# What `city-index ingest` calls a file while it copies it.
+_COPY_PREFIX, _COPY_SUFFIX = ".city-index-", ".part"
 
 
 @dataclass(frozen=True)
@@ -199,6 +206,45 @@ def _entries(folder: Path, refused: list[RefusedFile], settings: Settings) -> li
             RefusedFile(f"{name}/", None, "not readable", f"{error.strerror}; give this user the permission")
         )
         return []
+
+
+@contextmanager
+def copy_in_progress(folder: Path) -> Iterator[Path]:
+    """A new, empty file in a folder of the landing folder, for a copy that no run takes; it goes in the end.
+
+    The process holds the file's lock; so a run can tell it from one that a killed process left behind.
+    """
+    while True:
+        path = folder / f"{_COPY_PREFIX}{secrets.token_hex(8)}{_COPY_SUFFIX}"
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_nlink:
+            break
+        os.close(descriptor)  # a run took it for a leftover before it was locked
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def remove_cut_off_copies(settings: Settings) -> None:
+    """Remove the copies that a killed `city-index ingest` left behind; those still being made stay."""
+    for kind in KINDS:
+        if (settings.landing / kind).is_symlink():
+            continue
+        for path in (settings.landing / kind).glob(f"{_COPY_PREFIX}*{_COPY_SUFFIX}"):
+            try:
+                descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            except OSError:
+                continue  # it is gone, or none of ours
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink(missing_ok=True)
+            except BlockingIOError:
+                pass
+            finally:
+                os.close(descriptor)
 
 
 def is_working_file(name: str) -> bool:

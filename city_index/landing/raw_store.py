@@ -228,7 +228,9 @@ class RawStore:
         if not rows:
             target.unlink(missing_ok=True)
             return
-        temporary = target.with_name(f".{target.name}.tmp")
+        work = self._settings.landing_work
+        work.mkdir(parents=True, exist_ok=True)
+        temporary = work / target.name
         with connect() as connection:
             connection.execute(
                 "create table refused_files "

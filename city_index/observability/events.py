@@ -143,7 +143,7 @@ EVENTS = {
     "retention_applied": EventKind(
         "what is older than the settings allow was removed; not written where nothing was",
         {
-            "removed": "how many of each kind: archived_batches, parsed_projects, history_runs, history_events",
+            "removed": "how many of each kind: archived_batches, history_runs, history_events",
             "bytes": "bytes of the removed files",
         },
     ),

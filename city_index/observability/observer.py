@@ -224,8 +224,8 @@ class _ObservedReporter:
 class ObservedGates(GateClient):
     """The gates, whose results the observer hears of."""
 
-    def __init__(self, observer: RunObserver) -> None:
-        super().__init__()
+    def __init__(self, settings: Settings, observer: RunObserver) -> None:
+        super().__init__(settings)
         self._observer = observer
 
     def _ask(self, request: dict) -> list[Check]:

@@ -6,12 +6,12 @@ The manifest is written last, so a folder with a manifest is a whole release.
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from city_index.checksums import file_sha256
+from city_index.durability import write_in_one_step
 
 MANIFEST_NAME = "manifest.json"
 
@@ -86,12 +86,7 @@ def list_files(folder: Path) -> dict[str, dict]:
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write a folder's manifest in one step."""
     text = json.dumps(asdict(manifest), ensure_ascii=False, indent=2, sort_keys=True) + "\n"
-    temporary = folder / f".{MANIFEST_NAME}.tmp"
-    with temporary.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(temporary, folder / MANIFEST_NAME)
+    write_in_one_step(folder / MANIFEST_NAME, text)
 
 
 def read_manifest(folder: Path) -> Manifest | None:

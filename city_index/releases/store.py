@@ -17,7 +17,7 @@ from pathlib import Path
 
 import duckdb
 
-from city_index.durability import sync
+from city_index.durability import sync, write_in_one_step
 from city_index.errors import CityIndexError, UsageError
 from city_index.releases.assemble import DATABASE_NAME
 from city_index.releases.manifest import MANIFEST_NAME, Manifest, faults, read_manifest, write_manifest
@@ -130,7 +130,7 @@ def remove_leftovers(settings: Settings) -> None:
         if folder.is_dir() and not (folder / MANIFEST_NAME).exists():
             shutil.rmtree(folder)
     if settings.published.is_dir():
-        for path in settings.published.rglob(f".*{_TEMPORARY_SUFFIX}"):
+        for path in [*settings.published.rglob(f".*{_TEMPORARY_SUFFIX}"), *settings.published.glob(".*.tmp")]:
             if not path.is_dir():
                 path.unlink()
 
@@ -138,6 +138,7 @@ def remove_leftovers(settings: Settings) -> None:
 def keep(settings: Settings, staging: Path, release_id: str) -> Path:
     """Turn an assembled folder, manifest and all, into a kept release; gives its folder."""
     folder = settings.releases / release_id
+    sync(staging)
     os.rename(staging, folder)
     sync(settings.releases)
     return folder
@@ -204,8 +205,12 @@ def activate(settings: Settings, manifest: Manifest) -> None:
 
 
 def _stale_files(settings: Settings, before: Manifest | None) -> set[str]:
-    """The published files that go unless the new release has them: those of the one before, and of its folders all."""
-    found = set(before.files) if before is not None else set()
+    """The published files that go unless the new release has them: those of other releases, and of its folders all.
+
+    The release before need not be the only other one: a publication of any kept one may have been cut short.
+    """
+    found = {name for manifest in kept_releases(settings) for name in manifest.files}
+    found |= set(before.files) if before is not None else set()
     for folder, suffix in _SWEPT_FOLDERS.items():
         found |= {
             path.relative_to(settings.published).as_posix()
@@ -250,6 +255,20 @@ def _rollback_file(settings: Settings) -> Path:
     return settings.home / "rollback.json"
 
 
+def publish_wanted(settings: Settings) -> Manifest | None:
+    """See that the wanted release is the published one; gives it where that took publishing it.
+
+    A run that was cut short after it had kept a release is completed here; a release that was rolled back stays so.
+    """
+    current, wanted = current_release(settings), wanted_release(settings)
+    if wanted is None:
+        return None
+    if current is not None and current.release_id == wanted.release_id and not published_faults(settings):
+        return None
+    activate(settings, wanted)
+    return wanted
+
+
 def prune(settings: Settings) -> list[str]:
     """Remove the oldest releases beyond the number kept, but never the published one; gives the removed ids."""
     current = current_release(settings)
@@ -269,14 +288,17 @@ def roll_back(settings: Settings, release_id: str) -> Manifest:
     """Make a kept release the published one again; gives its manifest.
 
     Raises:
-        UsageError: there is no such release, or it is the published one already and undamaged.
+        UsageError: there is no such release, or it is the published one already, undamaged, and was to stay so.
         CityIndexError: the kept release is damaged.
     """
     releases = {manifest.release_id: manifest for manifest in kept_releases(settings)}
     if release_id not in releases:
         raise UsageError(f"there is no release {release_id}; `city-index releases` lists those that are kept")
     current = current_release(settings)
-    if current is not None and current.release_id == release_id and not published_faults(settings):
+    is_published = current is not None and current.release_id == release_id and not published_faults(settings)
+    # Another rollback may have been noted and cut short, or a newer release kept and not yet published: the release
+    # that is asked for last is the one that stays.
+    if is_published and wanted_release(settings).release_id == release_id:
         raise UsageError(f"release {release_id} is the published one already")
     newest = next(iter(releases))
     damage = release_faults(settings, releases[release_id])
@@ -286,10 +308,8 @@ def roll_back(settings: Settings, release_id: str) -> Manifest:
     if release_id == newest:
         _rollback_file(settings).unlink(missing_ok=True)
     else:
-        temporary = _rollback_file(settings).with_suffix(".tmp")
-        temporary.write_text(json.dumps({"from": newest, "to": release_id}), encoding="utf-8")
-        sync(temporary)
-        os.replace(temporary, _rollback_file(settings))
-        sync(settings.home)
-    activate(settings, releases[release_id])
+        write_in_one_step(_rollback_file(settings), json.dumps({"from": newest, "to": release_id}))
+    sync(settings.home)
+    if not is_published:
+        activate(settings, releases[release_id])
     return releases[release_id]

@@ -80,7 +80,7 @@ def write_report(settings: Settings, database: Path, sides: Sides | None, folder
     Returns:
         how many pages were written.
     """
-    memory = in_bounded_memory(settings.build_memory_bytes, settings.warehouse / "spilled")
+    memory = in_bounded_memory(settings.build_memory_bytes, settings.temporary / "spilled")
     with duckdb.connect(str(database), read_only=True, config=memory) as connection:
         contents = read_release(connection, settings.report_cities)
     peers = [nearest_cities(edition) for edition in contents.editions]

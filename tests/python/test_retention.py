@@ -1,7 +1,6 @@
 """What a home keeps of the past: what is old goes, what is needed stays, and nothing grows without bound."""
 
 # Dagster looks at the annotations of an asset, so they cannot be put off here.
-import fcntl
 import os
 import shutil
 import sqlite3
@@ -15,7 +14,6 @@ import dagster as dg
 import pytest
 from landing_files import CITIES, FRAMEWORK, Door, make_door
 
-from city_index.builds import dbt_lock
 from city_index.retention import prune_home
 from city_index.settings import PROJECT_DIRECTORY, Settings
 from orchestration.defs.nightly.jobs import prune_old_history
@@ -89,20 +87,6 @@ def test_only_what_landings_put_there_is_removed_from_the_archive(door: Door, tm
 
 def test_centuries_of_days_are_no_error(door: Door) -> None:
     assert prune_home(replace(door.settings, archive_days=10**17)).removed == {}
-
-
-def test_parses_that_were_killed_go_unless_a_dbt_is_running(tmp_path: Path) -> None:
-    settings = Settings(project_directory=PROJECT_DIRECTORY, home=tmp_path)
-    leftover, whole = settings.warehouse / ".parsed-0123456789ab-77", settings.warehouse / "parsed-0123456789ab"
-    for folder in (leftover, whole):
-        folder.mkdir(parents=True)
-        (folder / "manifest.json").write_text("{}", encoding="utf-8")
-    with dbt_lock(settings).open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        assert prune_home(settings).removed == {}
-        assert leftover.is_dir()
-    assert prune_home(settings).removed == {"parsed_projects": 1}
-    assert not leftover.exists() and whole.is_dir()
 
 
 @dg.asset(key=PUBLISHED_RELEASE, check_specs=[dg.AssetCheckSpec("is_well", asset=PUBLISHED_RELEASE)])

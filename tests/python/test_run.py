@@ -209,7 +209,7 @@ def test_a_killed_run_leaves_no_lock_and_the_next_run_succeeds(home: Path) -> No
 
 
 def _children(pid: int) -> dict[str, int]:
-    """The child processes of a process, by the module they run."""
+    """The helpers of a process, by the module they run."""
     found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -217,8 +217,9 @@ def _children(pid: int) -> dict[str, int]:
             parent = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[1])
         except (OSError, ValueError):
             continue
-        if parent == pid and "-m" in words:
-            found[words[words.index("-m") + 1]] = int(folder.name)
+        if parent == pid and "city_index.helper_process" in words:
+            # Its lock file, its temporary folder and its parent stand between the two.
+            found[words[words.index("city_index.helper_process") + 4]] = int(folder.name)
     return found
 
 
