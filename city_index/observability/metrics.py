@@ -7,7 +7,6 @@ printed at any time; nothing is counted here.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -16,6 +15,7 @@ from datetime import UTC, datetime
 
 from city_index.checks import FAILED, PASSED, SKIPPED, WARNED
 from city_index.contracts import KINDS
+from city_index.durability import write_in_one_step
 from city_index.errors import CityIndexError
 from city_index.landing.door import look
 from city_index.landing.raw_store import BatchRecord, RawStore
@@ -320,10 +320,9 @@ def write_metrics(settings: Settings) -> None:
     Metrics that cannot be written fail nothing: the file keeps the time of the last run that could.
     """
     with suppress(OSError):
-        # node_exporter reads every file whose name ends in .prom; this one does not until it is whole.
-        temporary = settings.metrics_file.with_name(f".{settings.metrics_file.name}.tmp")
-        temporary.write_text(exposition(read_state(settings)), encoding="utf-8", errors="replace")
-        os.replace(temporary, settings.metrics_file)
+        # node_exporter reads every file whose name ends in .prom, which that of a half-written one does not.
+        text = exposition(read_state(settings)).encode("utf-8", "replace").decode("utf-8")
+        write_in_one_step(settings.metrics_file, text)
 
 
 def markdown_table() -> str:
