@@ -8,7 +8,7 @@ METRICS_VENV := .venv-metrics
 METRICS_INSTALLED := $(METRICS_VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-quick proofs lint format dev bench clients pages superset metrics load soak offline samples lock clean
+.PHONY: help setup run test test-quick proofs lint format dev bench clients pages superset metrics chaos load soak offline samples lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,8 +38,8 @@ test: setup ## run the whole test suite
 test-quick: setup ## run the tests that take no rebuild
 	@$(RUN) -m pytest -m "not slow"
 
-proofs: setup ## the slow proofs in their long form: hostile files, landings and publications killed at every step
-	@$(RUN) -m pytest --long -s tests/python/test_hostile_files.py tests/python/test_landing_killed.py
+proofs: setup ## the slow proofs in their long form: hostile files, publications cut short
+	@$(RUN) -m pytest --long -s tests/python/test_hostile_files.py
 	@$(RUN) -m pytest --long -s tests/python/test_publishing.py -k cut_short
 
 lint: setup ## check the style of Python and the compiled SQL
@@ -81,6 +81,9 @@ pages: setup ## open the report in headless Chromium: search, filters, links, ac
 
 superset: setup ## install Apache Superset apart, and prove that it reads a release while the next one is published
 	@$(RUN) -m clients.prove_superset
+
+chaos: setup ## landings, publications, rollbacks and whole nights ended with SIGKILL, 500 times
+	@$(RUN) -m reliability.kills --long --write
 
 load: setup ## 32 processes read the published file while 50 releases are published; errors and ratios
 	@$(RUN) -m reliability.load --long --write
