@@ -8,7 +8,7 @@ METRICS_VENV := .venv-metrics
 METRICS_INSTALLED := $(METRICS_VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-quick proofs lint format dev bench clients pages superset metrics chaos load soak offline samples lock clean
+.PHONY: help setup run test test-quick proofs lint format dev bench clients pages superset metrics chaos load soak fuzz offline samples lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -90,6 +90,9 @@ load: setup ## 32 processes read the published file while 50 releases are publis
 
 soak: setup ## 200 nightly runs in a row with changing input; slopes of memory, files, storage and time
 	@$(RUN) -m reliability.soak --long --write
+
+fuzz: setup ## hostile files, framework trees, settings and arguments by the thousand (20 minutes)
+	@$(RUN) -m reliability.fuzz --long --write
 
 offline: setup ## make run and make test in a network namespace without a network, and what they tried to reach
 	@$(RUN) -m reliability.offline --long --write
