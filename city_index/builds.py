@@ -20,6 +20,7 @@ import duckdb
 
 from city_index.checks import BUILT_KINDS, PASSED, Check
 from city_index.checksums import file_sha256
+from city_index.durability import write_in_one_step
 from city_index.errors import CityIndexError
 from city_index.hashing import code_version, input_hash
 from city_index.helper_process import helper_command
@@ -27,6 +28,11 @@ from city_index.lock import file_lock
 from city_index.settings import Settings
 
 _PARSED_PREFIX = "parsed-"
+
+# What dbt makes of the project, which is kept for each version of the code, and the file with the checksums of all
+# that is kept with it.
+_PARSED_FILES = ("manifest.json", "partial_parse.msgpack")
+_CHECKSUMS = "checksums.json"
 
 # Beside dbt's manifest of a version of the code: the unit tests that it has passed.
 _UNIT_TESTS = "unit_tests.json"
@@ -162,7 +168,7 @@ def parsed_project(settings: Settings) -> Path:
     target = parsed_folder(settings, code_version(settings))
     # Dagster's services load the project at the same moment, and not under the rebuild lock.
     with file_lock(_parsing_lock(settings)):
-        if not _is_whole_json(target / "manifest.json"):
+        if not _is_as_parsed(target):
             _parse(settings, target)
         _remove_parsed(settings, but=target)
     return target
@@ -180,11 +186,13 @@ def _parse(settings: Settings, target: Path) -> None:
         text=True,
         check=False,
     )
-    if parsed.returncode != 0 or not (working / "manifest.json").is_file():
+    if parsed.returncode != 0 or not all((working / name).is_file() for name in _PARSED_FILES):
         shutil.rmtree(working, ignore_errors=True)
         said = " ".join((parsed.stdout + parsed.stderr).split())
         raise CityIndexError(f"dbt cannot parse the project: {said[-800:]}")
     shutil.rmtree(working / "temporary", ignore_errors=True)
+    checksums = {name: file_sha256(working / name) for name in _PARSED_FILES}
+    (working / _CHECKSUMS).write_text(json.dumps(checksums, indent=1), encoding="utf-8")
     shutil.rmtree(target, ignore_errors=True)
     os.replace(working, target)
 
@@ -204,12 +212,22 @@ def _remove_parsed(settings: Settings, but: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _is_whole_json(path: Path) -> bool:
-    """Whether a file holds JSON; one that a power cut emptied does not."""
+def _is_as_parsed(folder: Path) -> bool:
+    """Whether a folder holds what dbt parsed, to the byte: models are compiled from it."""
+    checksums = _checksums(folder)
     try:
-        return bool(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError):
+        return all(checksums.get(name) == file_sha256(folder / name) for name in _PARSED_FILES)
+    except OSError:
         return False
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    """The checksums of what is kept in a folder, by name; none where they cannot be read."""
+    try:
+        found = json.loads((folder / _CHECKSUMS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def reuse_parsed_project(parsed: Path, build: Build) -> None:
@@ -231,9 +249,9 @@ def passed_unit_tests(settings: Settings, version: str) -> dict[str, Check]:
     A unit test sees only the rows that it gives itself, so its result depends on the code alone and is asked for once.
     """
     try:
-        found = json.loads((parsed_folder(settings, version) / _UNIT_TESTS).read_text(encoding="utf-8"))
+        found = json.loads(kept_with_parsed(settings, version, _UNIT_TESTS) or "{}")
         return {unique_id: Check(**check) for unique_id, check in found.items()}
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError):
         return {}
 
 
@@ -250,10 +268,21 @@ def keep_parsed(settings: Settings, version: str, name: str, text: str) -> bool:
     with file_lock(_parsing_lock(settings)):
         if not folder.is_dir():
             return False
-        working = folder / f".{name}"
-        working.write_text(text, encoding="utf-8")
-        os.replace(working, folder / name)
+        write_in_one_step(folder / name, text)
+        checksums = _checksums(folder) | {name: file_sha256(folder / name)}
+        write_in_one_step(folder / _CHECKSUMS, json.dumps(checksums, indent=1))
     return True
+
+
+def kept_with_parsed(settings: Settings, version: str, name: str) -> str | None:
+    """What ``keep_parsed`` has kept under a name; None where it is not there, or not what was kept."""
+    folder = parsed_folder(settings, version)
+    try:
+        if _checksums(folder).get(name) == file_sha256(folder / name):
+            return (folder / name).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        pass
+    return None
 
 
 def table_row_counts(build: Build) -> dict[str, int]:

@@ -15,7 +15,7 @@ from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
-from city_index.builds import Build, keep_parsed, parsed_folder
+from city_index.builds import Build, keep_parsed, kept_with_parsed, parsed_folder
 from city_index.database import connect, quoted
 from city_index.errors import CityIndexError
 from city_index.settings import Settings
@@ -71,20 +71,12 @@ def write_dbt_docs(settings: Settings, build: Build, path: Path) -> None:
         CityIndexError: dbt's page is not as it was when this was written, or the build has no manifest.
     """
     kept = parsed_folder(settings, build.code_version) / _KEPT
-    if not _is_whole(kept):
+    if kept_with_parsed(settings, build.code_version, _KEPT) is None:
         page = dbt_docs_page(build)
         if not keep_parsed(settings, build.code_version, _KEPT, page):
             path.write_text(page, encoding="utf-8")
             return
     shutil.copyfile(kept, path)
-
-
-def _is_whole(path: Path) -> bool:
-    """Whether a file holds a whole page; one that a power cut emptied does not."""
-    try:
-        return path.read_bytes().endswith(_END.encode())
-    except FileNotFoundError:
-        return False
 
 
 def dbt_docs_page(build: Build) -> str:

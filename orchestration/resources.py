@@ -19,14 +19,28 @@ class RebuildSessionResource(dg.ConfigurableResource[RebuildSession]):
     """Opens a rebuild session for the length of a run, or joins the one that this process has open already."""
 
     @contextmanager
-    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[RebuildSession]:
-        """Give the run its session. All steps of a run share it: runs execute in one process."""
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[RebuildSession | None]:
+        """Give the run its session. All steps of a run share it: runs execute in one process.
+
+        `dagster job execute` makes the resources once more after the run has ended, to look at its results. That needs
+        no session, and gets none.
+        """
         session = active_session()
         if session is not None:
             yield session
+            return
+        if _has_ended(context):
+            yield None
             return
         run_id = context.run.run_id[:8] if context.run else "without a run"
         with rebuild_session(Settings.from_environment(), f"Dagster run {run_id}") as opened:
             if context.run is not None and context.instance is not None:
                 context.instance.add_run_tags(context.run.run_id, {RUN_ID_TAG: opened.observer.run_id})
             yield opened
+
+
+def _has_ended(context: dg.InitResourceContext) -> bool:
+    if context.run is None or context.instance is None:
+        return False
+    run = context.instance.get_run_by_id(context.run.run_id)
+    return run is not None and run.is_finished

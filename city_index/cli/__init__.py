@@ -6,6 +6,7 @@ that needs them, so that ``status`` answers at once.
 
 from __future__ import annotations
 
+import errno
 import io
 import sys
 import traceback
@@ -24,6 +25,20 @@ from city_index.cli.status import status
 from city_index.cli.whatif import whatif
 from city_index.errors import CityIndexError, UsageError
 from city_index.settings import Settings
+
+# What a disk that is full or a folder that is gone, closed or none makes of a command.
+_OF_DISKS_AND_FOLDERS = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.ENOENT,
+    errno.EIO,
+}
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -65,6 +80,9 @@ def main() -> None:
             traceback.print_exc()
         if isinstance(error, OSError) and (problem := _home_problem()) is not None:
             sys.exit(_complain(problem, UsageError.exit_code))
+        if isinstance(error, OSError) and error.errno in _OF_DISKS_AND_FOLDERS:
+            where = error.filename or Settings.from_environment().home
+            sys.exit(_complain(f"{where}: {error.strerror}; `city-index doctor` says what is wrong and what to do", 1))
         reason = (str(error) or type(error).__name__).splitlines()[0]
         sys.exit(_complain(f"unexpected: {reason}; run again with --debug for the traceback", 1))
 

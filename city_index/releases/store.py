@@ -234,6 +234,7 @@ def wanted_release(settings: Settings) -> Manifest | None:
     """The kept release that ought to be published: the newest, unless a person rolled back from it.
 
     A rollback holds for as long as the release it was made from is the newest and the one it was made to is undamaged.
+    Where the note of it cannot be read, what is published is taken for what was wanted.
     """
     releases = kept_releases(settings)
     if not releases:
@@ -241,9 +242,14 @@ def wanted_release(settings: Settings) -> Manifest | None:
     newest = releases[0]
     try:
         rollback = json.loads(_rollback_file(settings).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except FileNotFoundError:
         return newest
-    if not isinstance(rollback, dict) or rollback.get("from") != newest.release_id:
+    except (OSError, ValueError):
+        rollback = None
+    if not isinstance(rollback, dict):
+        current = current_release(settings)
+        rollback = {"from": newest.release_id, "to": current.release_id if current is not None else None}
+    if rollback.get("from") != newest.release_id:
         return newest
     for manifest in releases:
         if manifest.release_id == rollback.get("to"):

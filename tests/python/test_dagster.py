@@ -5,15 +5,19 @@ from __future__ import annotations
 import http.server
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
 import duckdb
 import pytest
+from dagster._core.events import EngineEventData
+from dagster._core.launcher import WorkerStatus
 from landing_files import CITIES, FRAMEWORK, OBSERVATIONS, make_door
 from support import Published, city_index, copy_home
 
@@ -25,6 +29,7 @@ from city_index.settings import PROJECT_DIRECTORY, Settings
 from orchestration.definitions import build_definitions
 from orchestration.defs.landing.sensor import landing_sensor
 from orchestration.defs.nightly.jobs import nightly_job
+from orchestration.launcher import LocalRunLauncher, lives
 
 
 @pytest.fixture(scope="module")
@@ -425,3 +430,65 @@ def test_a_webhook_that_does_not_answer_is_said_without_its_address(settings: Se
     assert "could not be posted" in problem
     assert "secret-token" not in problem
     assert post_failure(replace(settings, webhook_url=None), "text") is None
+
+
+_ONE_STEP = """
+import dagster as dg
+from city_index.session import RebuildSession
+from orchestration.resources import RebuildSessionResource
+
+@dg.asset
+def step(session: dg.ResourceParam[RebuildSession]) -> None:
+    session.land()
+
+defs = dg.Definitions(
+    assets=[step],
+    jobs=[dg.define_asset_job("one_step", executor_def=dg.in_process_executor)],
+    resources={"session": RebuildSessionResource()},
+)
+"""
+
+
+def test_a_job_from_the_command_line_opens_its_session_once(tmp_path: Path) -> None:
+    """`dagster job execute` makes the resources of a run once more when it has ended."""
+    (tmp_path / "one_step.py").write_text(_ONE_STEP, encoding="utf-8")
+    home = tmp_path / "home"
+    (home / "dagster").mkdir(parents=True)
+    shutil.copyfile(PROJECT_DIRECTORY / "dagster.yaml", home / "dagster" / "dagster.yaml")
+    done = subprocess.run(
+        [sys.executable, "-m", "dagster", "job", "execute", "-f", str(tmp_path / "one_step.py"), "-j", "one_step"],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "CITY_INDEX_HOME": str(home),
+            "DAGSTER_HOME": str(home / "dagster"),
+            "PYTHONPATH": str(PROJECT_DIRECTORY),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    events = (home / "logs" / "events.jsonl").read_text(encoding="utf-8").splitlines()
+    assert sum(json.loads(line)["event"] == "run_started" for line in events) == 1
+
+
+def test_a_run_whose_process_is_gone_is_told_from_one_that_works(tmp_path: Path) -> None:
+    """The daemon asks the launcher of dagster.yaml; what it hears decides whether the run is ended and started anew."""
+    shutil.copyfile(PROJECT_DIRECTORY / "dagster.yaml", tmp_path / "dagster.yaml")
+    sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        launcher = instance.run_launcher
+        assert isinstance(launcher, LocalRunLauncher) and launcher.supports_check_run_worker_health
+        run = dg.DagsterRun(job_name="nightly", status=dg.DagsterRunStatus.STARTED)
+        instance.add_run(run)
+        assert launcher.check_run_worker_health(run).status == WorkerStatus.RUNNING
+        instance.report_engine_event("Started process", run, EngineEventData.in_process(sleeper.pid))
+        assert launcher.check_run_worker_health(run).status == WorkerStatus.RUNNING
+        # A process that has the same number and began later is another one.
+        assert lives(sleeper.pid, time.time()) and not lives(sleeper.pid, time.time() - 3600)
+        sleeper.kill()
+        os.waitid(os.P_PID, sleeper.pid, os.WEXITED | os.WNOWAIT)
+        assert launcher.check_run_worker_health(run).status == WorkerStatus.NOT_FOUND or not Path("/proc").exists()
+        sleeper.wait()
+        assert launcher.check_run_worker_health(run).status == WorkerStatus.NOT_FOUND

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from city_index.builds import parsed_folder, parsed_project
+from city_index.checksums import file_sha256
 from city_index.cli.ingest import _copy, _place
 from city_index.database import connect
 from city_index.errors import NothingPublishable, UsageError
@@ -148,10 +150,13 @@ def test_what_was_parsed_halfway_or_of_other_code_goes(settings: Settings) -> No
     for folder in (parsed, *others):
         folder.mkdir(parents=True)
         (folder / "manifest.json").write_text('{"nodes": 1}', encoding="utf-8")
+    (parsed / "partial_parse.msgpack").write_bytes(b"parsed")
+    checksums = {path.name: file_sha256(path) for path in parsed.iterdir()}
+    (parsed / "checksums.json").write_text(json.dumps(checksums), encoding="utf-8")
     (parsed / ".unit_tests.json").write_text("half", encoding="utf-8")
     assert parsed_project(settings) == parsed
     assert list(settings.warehouse.iterdir()) == [parsed]
-    assert [path.name for path in parsed.iterdir()] == ["manifest.json"]
+    assert {path.name for path in parsed.iterdir()} == {*checksums, "checksums.json"}
 
 
 def test_a_copy_that_is_still_being_made_stays(settings: Settings) -> None:
