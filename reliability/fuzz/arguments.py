@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -192,7 +191,9 @@ def _rebuilds(line: list[str]) -> bool:
     return "run" in line
 
 
-def try_arguments(tally: Tally, home: Path, folder: Path, cases: int, seed_number: int, file_step: int = 1) -> None:
+def try_arguments(
+    tally: Tally, home: Path, folder: Path, cases: int, seed_number: int, worker: Worker | None = None
+) -> None:
     """Put so many command lines to the console script.
 
     Args:
@@ -201,13 +202,13 @@ def try_arguments(tally: Tally, home: Path, folder: Path, cases: int, seed_numbe
         folder: a new folder, for the files that arguments name.
         cases: how many.
         seed_number: the same gives the same.
-        file_step: of the odd files at each option one in so many is tried.
+        worker: the child that runs them; by default one of its own.
     """
     paths = make_odd_files(folder)
     names = known_names(home / "published" / "city_index.duckdb")
     environ = {**os.environ, "CITY_INDEX_HOME": str(home)}
     tried = [0]
-    with Worker() as child:
+    with worker or Worker() as child:
 
         @seed(seed_number)
         @settings(
@@ -226,7 +227,7 @@ def try_arguments(tally: Tally, home: Path, folder: Path, cases: int, seed_numbe
                 tally.figures["in processes of their own"] += 1
 
         try_one()
-        for line in islice(every_file_at_every_option(paths), 0, None, file_step):
+        for line in every_file_at_every_option(paths):
             judge_line(tally, child, line, environ, folder)
 
 
