@@ -216,6 +216,13 @@ def test_a_release_that_was_kept_and_not_published_does_not_overrule_a_rollback(
     assert store.current_release(settings).release_id == published
 
 
+def test_a_run_that_was_killed_between_keeping_and_publishing_is_completed(settings: Settings) -> None:
+    newest = keep_release(settings, 3)
+    assert store.publish_wanted(settings) == newest
+    assert store.current_release(settings).release_id == newest.release_id
+    assert store.published_faults(settings) == []
+
+
 def test_files_of_a_publication_that_was_cut_short_go_with_the_next(settings: Settings) -> None:
     newer, older = store.kept_releases(settings)
     # The older release has a file that the newer one has not, and its publication got that far.
