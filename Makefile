@@ -8,7 +8,7 @@ METRICS_VENV := .venv-metrics
 METRICS_INSTALLED := $(METRICS_VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-quick proofs chaos lint format dev bench clients pages superset metrics load soak offline samples lock clean
+.PHONY: help setup run test test-quick proofs lint format dev bench clients pages superset metrics chaos load soak fuzz offline samples lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,8 +38,8 @@ test: setup ## run the whole test suite
 test-quick: setup ## run the tests that take no rebuild
 	@$(RUN) -m pytest -m "not slow"
 
-proofs: setup ## the slow proofs in their long form: hostile files, landings and publications killed at every step
-	@$(RUN) -m pytest --long -s tests/python/test_hostile_files.py tests/python/test_landing_killed.py
+proofs: setup ## the slow proofs in their long form: hostile files, publications cut short
+	@$(RUN) -m pytest --long -s tests/python/test_hostile_files.py
 	@$(RUN) -m pytest --long -s tests/python/test_publishing.py -k cut_short
 
 lint: setup ## check the style of Python and the compiled SQL
@@ -82,7 +82,8 @@ pages: setup ## open the report in headless Chromium: search, filters, links, ac
 superset: setup ## install Apache Superset apart, and prove that it reads a release while the next one is published
 	@$(RUN) -m clients.prove_superset
 
-chaos: setup ## full disks, lost folders, damaged files, wrong clocks, a killed Dagster, rivals: every fault, counted
+chaos: setup ## 500 kills with SIGKILL at every step; then every fault of disks, folders, files, clocks, Dagster, rivals
+	@$(RUN) -m reliability.kills --long --write
 	@$(RUN) -m reliability.faults --long --write
 
 load: setup ## 32 processes read the published file while 50 releases are published; errors and ratios
@@ -90,6 +91,9 @@ load: setup ## 32 processes read the published file while 50 releases are publis
 
 soak: setup ## 200 nightly runs in a row with changing input; slopes of memory, files, storage and time
 	@$(RUN) -m reliability.soak --long --write
+
+fuzz: setup ## hostile files, framework trees, settings and arguments by the thousand (20 minutes)
+	@$(RUN) -m reliability.fuzz --long --write
 
 offline: setup ## make run and make test in a network namespace without a network, and what they tried to reach
 	@$(RUN) -m reliability.offline --long --write

@@ -287,6 +287,19 @@ def no_lock_held(settings: Settings) -> list[str]:
     return [] if holder is None else [f"the rebuild lock is held by {holder}"]
 
 
+def processes_of(settings: Settings) -> list[str]:
+    """The command lines of all processes that work on the home now, by their environment; Linux only, else none."""
+    found = []
+    wanted = f"CITY_INDEX_HOME={settings.home}".encode()
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if wanted in (folder / "environ").read_bytes().split(b"\0"):
+                found.append((folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip())
+        except OSError:
+            continue  # it has ended, or is another user's
+    return [line for line in found if line]
+
+
 def nothing_lost(settings: Settings, ingested: Collection[tuple[str, str]]) -> list[str]:
     """Every file that was put into the landing folder has landed, or still lies there; none has landed twice.
 

@@ -76,7 +76,8 @@ def try_settings(tally: Tally, folder: Path, cases: int, command_cases: int, see
         tally: where they are counted.
         folder: a new folder.
         cases: how many environments the settings are read from.
-        command_cases: how many of the commands in hostile environments are run; all of them where there are fewer.
+        command_cases: how many of the commands in hostile environments are run, besides a few in the surroundings that
+            cron, services and broken shells give; none where it is 0.
         seed_number: the same gives the same.
     """
     homes = hostile_homes(folder / "homes")
@@ -103,8 +104,8 @@ def try_settings(tally: Tally, folder: Path, cases: int, command_cases: int, see
             judge_settings(tally, {name: value})
     with Worker() as worker:
         lines = list(_commands(folder, homes, names))
-        step = max(1, len(lines) // command_cases)
-        for number, (line, environ) in enumerate(lines[::step]):
+        step = max(1, len(lines) // command_cases) if command_cases else len(lines) + 1
+        for number, (line, environ) in enumerate(lines[step - 1 :: step]):
             answer = worker.ask("command", SECONDS, arguments=line, environ=environ, folder=str(folder))
             case = {"line": line, "environ": _told(environ)}
             if answer.said is None:
@@ -116,8 +117,8 @@ def try_settings(tally: Tally, folder: Path, cases: int, command_cases: int, see
             if number % 40 == 0:
                 judge_said(tally, case, in_a_process(line, environ, folder))
                 tally.figures["in processes of their own"] += 1
-    for environ in _surroundings(folder):
-        for line in (["status"], ["doctor"], ["ingest", "北京.csv"]):
+    for environ in _surroundings(folder) if command_cases else ():
+        for line in (["status"], ["ingest", "北京.csv"]):
             judge_said(tally, {"line": line, "environ": _told(environ)}, in_a_process(line, environ, folder))
             tally.figures["in processes of their own"] += 1
 
