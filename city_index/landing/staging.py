@@ -6,6 +6,7 @@ What belongs here: getting every row of a file across, whatever the format. Noth
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -85,7 +86,7 @@ def check_header(contract: Contract, header: list[str]) -> None:
     missing = [name for name in contract.required_names if name not in header]
     if missing:
         faults.append(f"it lacks {_listed(missing)}")
-    repeated = sorted({name for name in header if header.count(name) > 1})
+    repeated = sorted(name for name, count in Counter(header).items() if count > 1)
     if repeated:
         faults.append(f"it has {_listed(repeated)} twice")
     if faults:

@@ -43,7 +43,14 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
             archive.check_order(sheet._worksheet_path)
             # What a sheet says of its own size may be wrong, and then rows would be cut short.
             sheet.reset_dimensions()
+            blank = None
             for row_number, row in enumerate(sheet.iter_rows(max_col=_MAX_COLUMNS, values_only=True), start=1):
+                # The rows between two that are there, maybe a million, are one and the same object.
+                if row is blank:
+                    continue
+                if row.count(None) == len(row):
+                    blank = row
+                    continue
                 if len(row) >= _MAX_COLUMNS and row[-1] is not None:
                     raise UnreadableFile("too wide", f"row {row_number} has {_MAX_COLUMNS} columns or more")
                 texts = [cell_text(value) for value in row]

@@ -8,10 +8,15 @@ from pathlib import Path
 import pytest
 from support import city_index
 
+from city_index.contracts import contracts
 from city_index.errors import UsageError
+from city_index.landing import xlsx_files
+from city_index.landing.csv_files import UnreadableFile
+from city_index.landing.staging import check_header
 from city_index.settings import Settings
 from city_index.weights_file import read_weights
 from reliability.fuzz.promises import broken
+from reliability.fuzz.tables import as_xlsx
 from reliability.fuzz.worker import command
 
 
@@ -85,6 +90,20 @@ def test_a_name_that_is_no_text_is_wrong_usage(tmp_path: Path, line: list[str]) 
     said = say(tmp_path, *line)
     assert said["exit_code"] == 2
     assert "is not UTF-8" in said["err"]
+
+
+def test_rows_far_down_a_sheet_are_found_without_building_the_blank_ones(tmp_path: Path) -> None:
+    path = tmp_path / "far.xlsx"
+    path.write_bytes(as_xlsx(["city_code", "name_zh"], [["x", "城"]], first_row=1_048_570))
+    assert xlsx_files.read_header(path) == ["city_code", "name_zh"]
+    taken = xlsx_files.take_apart(path, 2, tmp_path / "rows.csv", tmp_path / "malformed.csv")
+    assert (taken.rows, taken.malformed) == (1, 0)
+    assert (tmp_path / "rows.csv").read_text(encoding="utf-8") == '"1048571","x","城"\n'
+
+
+def test_a_header_of_very_many_columns_is_compared_in_one_go() -> None:
+    with pytest.raises(UnreadableFile, match="it has the column 'a' twice"):
+        check_header(contracts()["cities"], ["city_code", "name_zh", "name_en", *["a"] * 300_000])
 
 
 def test_a_message_moves_no_cursor_and_ends(tmp_path: Path) -> None:
