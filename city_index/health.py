@@ -330,9 +330,22 @@ def _dagster(settings: Settings) -> Iterator[str]:
             if is_silent
             else "Dagster's daemon ends it within minutes and starts it once more"
         )
+        if not _looks_after_processes(settings):
+            remedy += (
+                f"; that takes two hours unless {settings.dagster_home / 'dagster.yaml'} has the run_launcher of the "
+                "project's own dagster.yaml, which homes from before lack: put it there"
+            )
         yield f"Dagster takes run {started[0][:8]} for running, and no process works on it; {remedy}"
     waiting = len(old) - len(started)
     if is_silent and (waiting or (settings.environment == "prod" and heard is not None)):
         said = "never" if heard is None else f"at {heard[:19]} UTC"
         runs_wait = f", and {waiting} runs wait for it" if waiting else ""
         yield f"Dagster's daemon was last heard {said}{runs_wait}; start it (`make dev`, or the service)"
+
+
+def _looks_after_processes(settings: Settings) -> bool:
+    """Whether Dagster's settings name the launcher that can say whether a run's process lives."""
+    try:
+        return "LocalRunLauncher" in (settings.dagster_home / "dagster.yaml").read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return False

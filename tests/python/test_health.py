@@ -252,6 +252,15 @@ FAULTS: dict[str, tuple[Callable[[Settings], object], str, str, Callable[[Settin
         "start Dagster again (`make dev`), whose daemon ends it",
         lambda s: _execute(s, "update runs set status = 'FAILURE'"),
     ),
+    "killed run worker under the settings of an older home": (
+        lambda s: (
+            (s.dagster_home / "dagster.yaml").write_text("telemetry: {enabled: false}"),
+            dagster_history(s, "STARTED", datetime.now(UTC) - timedelta(hours=1)),
+        ),
+        "Dagster takes run 0123abcd for running, and no process works on it",
+        "has the run_launcher of the project's own dagster.yaml",
+        lambda s: _execute(s, "update runs set status = 'FAILURE'"),
+    ),
     "killed Dagster daemon": (
         lambda s: dagster_history(s, "QUEUED", datetime.now(UTC) - timedelta(hours=1)),
         "Dagster's daemon was last heard never, and 1 runs wait for it",
