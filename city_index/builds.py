@@ -16,10 +16,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from city_index.checks import BUILT_KINDS, PASSED, Check
 from city_index.checksums import file_sha256
+from city_index.database import identifier, open_database
 from city_index.durability import write_in_one_step
 from city_index.errors import CityIndexError
 from city_index.hashing import code_version, input_hash
@@ -285,15 +284,17 @@ def kept_with_parsed(settings: Settings, version: str, name: str) -> str | None:
     return None
 
 
-def table_row_counts(build: Build) -> dict[str, int]:
+def table_row_counts(settings: Settings, build: Build) -> dict[str, int]:
     """The rows of every table and view of the build, by name; empty where there is no database."""
     if not build.database.is_file():
         return {}
-    with duckdb.connect(str(build.database), read_only=True) as connection:
+    with open_database(build.database, paths=settings.landed_paths) as connection:
         names = connection.execute(
             "select table_schema, table_name from information_schema.tables where table_catalog = 'build'"
         ).fetchall()
         return {
-            f"{schema}.{name}": connection.execute(f'select count(*) from "{schema}"."{name}"').fetchone()[0]
+            f"{schema}.{name}": connection.execute(
+                f"select count(*) from {identifier(schema)}.{identifier(name)}"
+            ).fetchone()[0]
             for schema, name in names
         }

@@ -6,11 +6,13 @@ What belongs here: reading results and saying what they mean. Running them is db
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import duckdb
+
+from city_index.database import open_database
 
 CRITICAL = "critical"
 WARNING = "warning"
@@ -88,10 +90,10 @@ def count_by_status(checks: list[Check]) -> dict[str, int]:
     return counts
 
 
-def _offending_rows(database: Path, query: str) -> str:
+def _offending_rows(database: Path, landed: Iterable[Path], query: str) -> str:
     """The first rows that a failed test found, as text; empty where they cannot be had."""
     try:
-        with duckdb.connect(str(database), read_only=True) as connection:
+        with open_database(database, paths=landed) as connection:
             result = connection.execute(f"select * from ({query}) order by all limit {_KEPT_ROWS}")
             names = [column[0] for column in result.description]
             rows = result.fetchall()
@@ -117,12 +119,15 @@ class DbtResults:
     unit_tests: dict[str, Check]
 
 
-def read_dbt_results(target: Path, database: Path, unit_tests: Mapping[str, Check]) -> DbtResults:
+def read_dbt_results(
+    target: Path, database: Path, landed: Iterable[Path], unit_tests: Mapping[str, Check]
+) -> DbtResults:
     """Read dbt's ``run_results.json`` and ``manifest.json`` from its target folder.
 
     Args:
         target: dbt's target folder of the invocation.
         database: the database it built, for the offending rows of failed tests.
+        landed: the files that views of the database read.
         unit_tests: by dbt's id the unit tests that the same code has passed; they count as run.
 
     Raises:
@@ -153,7 +158,7 @@ def read_dbt_results(target: Path, database: Path, unit_tests: Mapping[str, Chec
             threshold = "0 rows"
             asset = _tested_asset(node, nodes)
             if check_status in (FAILED, WARNED) and result.get("compiled_code"):
-                detail = _offending_rows(database, result["compiled_code"])
+                detail = _offending_rows(database, landed, result["compiled_code"])
         else:
             observed = "as expected" if status == "pass" else (message or status)[:500]
             threshold = "the expected rows"

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from city_index.builds import Build, keep_parsed, kept_with_parsed, parsed_folder
-from city_index.database import connect, quoted
+from city_index.database import connect
 from city_index.errors import CityIndexError
 from city_index.settings import Settings
 
@@ -144,8 +144,7 @@ def _catalogue(build: Build, manifest: dict[str, Any]) -> dict[str, Any]:
 
 def _tables(build: Build) -> dict[tuple[str, str], dict[str, Any]]:
     """The tables and views of a build's database, by schema and name."""
-    with connect() as connection:
-        connection.execute(f"attach {quoted(build.database)} as build (read_only)")
+    with connect(databases={"build": build.database}) as connection:
         relations = connection.execute(
             "select schema_name, table_name, 'BASE TABLE', comment from duckdb_tables() where database_name = 'build' "
             "union all "

@@ -9,10 +9,11 @@ import difflib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import duckdb
 
-from city_index.database import connect, quoted
+from city_index.database import connect
 from city_index.errors import CityIndexError, NothingPublishable, UsageError, in_one_line
 from city_index.settings import Settings
 from city_index.weights_file import in_quotes
@@ -38,8 +39,12 @@ class Edition:
 
 
 @contextmanager
-def published_database(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
+def published_database(settings: Settings, paths: Iterable[Path] = ()) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection in memory with the published database attached as ``published``; the caller closes it.
+
+    Args:
+        settings: whose published database.
+        paths: what else the connection may read and write; see ``database.connect``.
 
     Raises:
         NothingPublishable: nothing is published.
@@ -47,9 +52,8 @@ def published_database(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection
     """
     if not settings.published_database.is_file():
         raise NothingPublishable(f"nothing is published in {settings.published}; run `city-index run`")
-    connection = connect()
     try:
-        connection.execute(f"attach {quoted(settings.published_database)} as published (read_only)")
+        connection = connect(databases={"published": settings.published_database}, paths=paths)
         yield connection
         connection.execute("detach published")
     except (duckdb.CatalogException, duckdb.BinderException) as error:

@@ -36,6 +36,7 @@ from city_index.checks import (
     read_dbt_results,
     write_checks,
 )
+from city_index.database import open_database
 from city_index.durability import sync_folder
 from city_index.errors import GateRefused, NothingPublishable, in_one_line
 from city_index.gates.client import GateClient
@@ -245,7 +246,7 @@ class RebuildSession:
         """What dbt left behind; None where it ended before it wrote its results, or did not begin."""
         try:
             kept = passed_unit_tests(self.settings, self.build.code_version)
-            return read_dbt_results(self.build.dbt_target, self.build.database, kept)
+            return read_dbt_results(self.build.dbt_target, self.build.database, self.settings.landed_paths, kept)
         except FileNotFoundError:
             return None
 
@@ -483,7 +484,7 @@ def _errors(dbt_results: DbtResults | None) -> list[str]:
 
 
 def _has_scores(build: Build) -> bool:
-    with duckdb.connect(str(build.database), read_only=True) as connection:
+    with open_database(build.database) as connection:
         (scored,) = connection.execute(
             "select count(total_score) from fct_city_scores where not is_synthetic"
         ).fetchone()
@@ -493,7 +494,7 @@ def _has_scores(build: Build) -> bool:
 
 def _notice(database: Path) -> str:
     """What must be said beside the scores: the notices of all editions, once each."""
-    with duckdb.connect(str(database), read_only=True) as connection:
+    with open_database(database) as connection:
         rows = connection.execute(
             "select distinct notice_zh, notice_en from rpt_city_index where notice_en is not null order by all"
         ).fetchall()

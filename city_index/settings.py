@@ -161,6 +161,11 @@ class Settings:
         return self.home / "refused_files.parquet"
 
     @property
+    def landed_paths(self) -> tuple[Path, ...]:
+        """What views of a build read: the landed rows, the quarantine, and which files were refused."""
+        return self.raw, self.quarantine, self.refused_files
+
+    @property
     def archive(self) -> Path:
         """The landed files as they arrived, by kind and batch; may be emptied at any time."""
         return self.home / "archive"

@@ -124,6 +124,7 @@ def ask(
     excluded: Sequence[str],
     index_code: str | None = None,
     edition: str | None = None,
+    exports: Path | None = None,
 ) -> Answer:
     """Score an edition under changed weights; what is published is only read.
 
@@ -133,6 +134,7 @@ def ask(
         excluded: the indicators to leave out.
         index_code: the index; the only one by default, or that of the file.
         edition: the edition; the index's newest by default, or that of the file.
+        exports: a folder that the answer may be written into; it can be written nowhere by default.
 
     Raises:
         UsageError: nothing is asked, or about something that is not there.
@@ -141,7 +143,7 @@ def ask(
     if weights is None and not excluded:
         raise UsageError("name a file of weights with --weights, an indicator with --exclude-indicator, or both")
     file = read_weights(weights) if weights is not None else None
-    with published_database(settings) as connection:
+    with published_database(settings, [exports] if exports else []) as connection:
         chosen = choose_edition(
             connection,
             index_code or _said_by_all(file, "index_code"),

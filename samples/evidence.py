@@ -361,7 +361,10 @@ def write_evidence_parquet(path: Path, random_seed: int, cities: list[str], poli
     """
     types = ", ".join(f"{column}: '{'DATE' if column == 'published_on' else 'VARCHAR'}'" for column in COLUMNS)
     # Each thread holds rows of its own in memory, and next to the writing of the records the copy takes no time.
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder, connect({"threads": "1"}) as connection:
+    with (
+        tempfile.TemporaryDirectory(dir=path.parent) as folder,
+        connect({"threads": "1"}, paths=[path.parent]) as connection,
+    ):
         rows_file = Path(folder) / "evidence.csv"
         with rows_file.open("w", encoding="utf-8", newline="") as stream:
             writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")

@@ -117,11 +117,12 @@ def _report(settings: Settings, session: RebuildSession) -> None:
 
 
 def _print_top_ten(console, database: Path) -> None:
-    import duckdb
     from rich.markup import escape
     from rich.table import Table
 
-    with duckdb.connect(str(database), read_only=True) as connection:
+    from city_index.database import open_database
+
+    with open_database(database) as connection:
         editions = connection.execute(
             "select index_code, edition, title_zh, publisher_zh, city_count, report_decimals from dim_editions "
             "where city_count > 0 and not is_synthetic order by all"

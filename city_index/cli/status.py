@@ -167,8 +167,10 @@ def _published_rows(settings: Settings, query: str) -> list[tuple] | None:
     """The rows of a query of the published database; None where there is none, or none that has the table."""
     import duckdb
 
+    from city_index.database import open_database
+
     try:
-        with duckdb.connect(str(settings.published_database), read_only=True) as connection:
+        with open_database(settings.published_database) as connection:
             return connection.execute(query).fetchall()
     except duckdb.Error:
         return None

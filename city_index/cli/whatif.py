@@ -64,18 +64,19 @@ def whatif(
         target = target_of(
             settings, "--csv", csv_file, weights, source_name="the file of weights", otherwise=", or - for stdout"
         )
-    answer = ask(settings, weights, excluded, index_code, edition)
-    console = Console(highlight=False, soft_wrap=True, stderr=csv_file == _STDOUT)
-    console.print()
-    _print_question(console, answer)
-    if csv_file == _STDOUT:
-        _write_to_stdout(answer)
-    else:
-        _print_ranking(console, answer, top)
-    _print_summary(console, answer)
-    if target is not None:
-        _write(answer, target)
-        console.print(f"All {answer.city_count} cities: {shown(target)}", markup=False)
+    with tempfile.TemporaryDirectory() as folder:
+        answer = ask(settings, weights, excluded, index_code, edition, Path(folder))
+        console = Console(highlight=False, soft_wrap=True, stderr=csv_file == _STDOUT)
+        console.print()
+        _print_question(console, answer)
+        if csv_file == _STDOUT:
+            _write_to_stdout(answer, Path(folder))
+        else:
+            _print_ranking(console, answer, top)
+        _print_summary(console, answer)
+        if target is not None:
+            _write(answer, Path(folder), target)
+            console.print(f"All {answer.city_count} cities: {shown(target)}", markup=False)
 
 
 def _print_question(console: Console, answer: Answer) -> None:
@@ -142,24 +143,23 @@ def _print_summary(console: Console, answer: Answer) -> None:
     console.print(f"{answer.statement} Made from release {answer.release_id}, which is as it was.", markup=False)
 
 
-def _write_csv(answer: Answer, folder: str) -> Path:
+def _write_csv(answer: Answer, folder: Path) -> Path:
     from city_index.spreadsheets import copy_to_csv
     from city_index.whatif import RANKING, RANKING_ORDER
 
-    path = Path(folder) / "ranking.csv"
+    path = folder / "ranking.csv"
     copy_to_csv(answer.connection, RANKING, RANKING_ORDER, path)
     return path
 
 
-def _write_to_stdout(answer: Answer) -> None:
-    with tempfile.TemporaryDirectory() as folder, _write_csv(answer, folder).open("rb") as source:
+def _write_to_stdout(answer: Answer, folder: Path) -> None:
+    with _write_csv(answer, folder).open("rb") as source:
         source.read(len(codecs.BOM_UTF8))  # a mark is for files; a pipe does without
         shutil.copyfileobj(source, click.get_binary_stream("stdout"))
 
 
-def _write(answer: Answer, target: Path) -> None:
+def _write(answer: Answer, folder: Path, target: Path) -> None:
     def write(path: Path) -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            shutil.copyfile(_write_csv(answer, folder), path)
+        shutil.copyfile(_write_csv(answer, folder), path)
 
     put_in_place("--csv", target, write)

@@ -19,7 +19,7 @@ import duckdb
 from city_index.comparison import choices
 from city_index.comparison.effects import NOT_KNOWN, find_effects
 from city_index.comparison.sides import Side, Sides, choose_sides
-from city_index.comparison.tables import Lacks, attach_sides
+from city_index.comparison.tables import AFTER, BEFORE, Lacks, view_sides
 from city_index.database import connect, in_bounded_memory
 from city_index.errors import CityIndexError, UsageError, in_one_line
 from city_index.published import similar
@@ -442,9 +442,11 @@ def compare_sides(
 ) -> Iterator[Comparison]:
     """Compare two sides that were chosen; see ``compare``."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        connection = connect(in_bounded_memory(settings.build_memory_bytes, Path(folder) / "spilled"))
+        memory = in_bounded_memory(settings.build_memory_bytes, Path(folder) / "spilled")
+        databases = {f"{BEFORE}_release": sides.before.database, f"{AFTER}_release": sides.after.database}
         try:
-            yield _compared(connection, sides, index_code, edition, city)
+            with connect(memory, databases=databases) as connection:
+                yield _compared(connection, sides, index_code, edition, city)
         except duckdb.IOException as error:
             raise CityIndexError(
                 f"{sides.before.label} or {sides.after.label} cannot be read ({in_one_line(error, _SHOWN_ERROR)}); "
@@ -455,8 +457,6 @@ def compare_sides(
                 f"{sides.before.label} and {sides.after.label} cannot be compared "
                 f"({in_one_line(error, _SHOWN_ERROR)}); run `city-index run`"
             ) from error
-        finally:
-            connection.close()
 
 
 def _compared(
@@ -466,7 +466,7 @@ def _compared(
     edition: str | None,
     city: str | None,
 ) -> Comparison:
-    lacks = attach_sides(connection, sides.before, sides.after)
+    lacks = view_sides(connection, sides.before, sides.after)
     editions = _editions(connection, index_code, edition)
     find_effects(connection, lacks, sides.before.code_version == sides.after.code_version)
     city_code = None if city is None else _city(connection, editions, city)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import duckdb
 
 from city_index.comparison.sides import Side
-from city_index.database import identifier, quoted
+from city_index.database import identifier
 from city_index.errors import CityIndexError
 
 BEFORE = "before"
@@ -179,15 +179,19 @@ class Lacks:
         return table not in self.tables and not any(f"{table}.{column}" in self.columns for column in columns)
 
 
-def attach_sides(connection: duckdb.DuckDBPyConnection, before: Side, after: Side) -> Lacks:
-    """Attach both databases, read-only, and make views ``before_<table>`` and ``after_<table>`` of what is compared.
+def view_sides(connection: duckdb.DuckDBPyConnection, before: Side, after: Side) -> Lacks:
+    """Make views ``before_<table>`` and ``after_<table>`` of what is compared.
+
+    Args:
+        connection: has the databases attached, as ``before_release`` and ``after_release``.
+        before: the one side.
+        after: the other side.
 
     Raises:
         CityIndexError: a side lacks a table without which nothing can be compared.
     """
     found: dict[str, dict[str, set[str]]] = {}
-    for name, side in ((BEFORE, before), (AFTER, after)):
-        connection.execute(f"attach {quoted(side.database)} as {name}_release (read_only)")
+    for name in (BEFORE, AFTER):
         found[name] = _columns(connection, f"{name}_release")
     tables: set[str] = set()
     columns: set[str] = set()

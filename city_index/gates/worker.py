@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 from city_index.checks import CRITICAL, FAILED, PASSED, SKIPPED, WARNED, WARNING, Check
 from city_index.contracts import contracts
-from city_index.database import connect, parquet_rows, quoted
+from city_index.database import connect, parquet_rows
 from city_index.gates.data_docs import make_self_contained
 from city_index.gates.landed import ACCOUNTS, FOUND_TYPES, landed_relation
 from city_index.gates.registry import BATCHES
@@ -201,10 +201,13 @@ def _answer(worker: GateWorker, request: dict) -> dict:
     if "data_docs" in request:
         worker.write_data_docs(Path(request["data_docs"]))
         return {"checks": []}
-    with connect() as connection:
-        if request["gate"] == LANDED:
+    gate = request["gate"]
+    if gate == LANDED:
+        files = [Path(batch["file"]) for batch in request["batches"]]
+        with connect({"memory_limit": _MEMORY_OF_PROFILES}, paths=files) as connection:
             checks = worker.run(LANDED, connection, _load_landed(connection, request["batches"]))
-        elif request["gate"] == RAW:
+    elif gate == RAW:
+        with connect(paths=[Path(request["seeds"])]) as connection:
             try:
                 load_seeds(connection, Path(request["seeds"]))
             except ValueError as error:
@@ -214,10 +217,11 @@ def _answer(worker: GateWorker, request: dict) -> dict:
                 return {"checks": [asdict(unreadable)]}
             _judge_trees(connection)
             checks = worker.run(RAW, connection)
-        else:
-            connection.execute(f"attach {quoted(request['database'])} as build (read_only)")
-            if request["last_release"]:
-                connection.execute(f"attach {quoted(request['last_release'])} as {LAST_RELEASE} (read_only)")
+    else:
+        databases = {"build": Path(request["database"])}
+        if request["last_release"]:
+            databases[LAST_RELEASE] = Path(request["last_release"])
+        with connect(databases=databases) as connection:
             connection.execute("use build.main")
             given = [LAST_RELEASE] if request["last_release"] else []
             checks = worker.run(MARTS, connection, given, bool(request.get("accepts_removals")))
@@ -241,7 +245,6 @@ def _load_landed(connection: duckdb.DuckDBPyConnection, batches: list[dict]) -> 
         connection: gets the relations.
         batches: batch_id, kind, file (of accepted rows), received_count and quarantined_count of each.
     """
-    connection.execute(f"set memory_limit = '{_MEMORY_OF_PROFILES}'")
     connection.execute(
         f"create table {ACCOUNTS} (batch_id varchar, kind varchar, received_count bigint, quarantined_count bigint)"
     )

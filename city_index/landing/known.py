@@ -84,7 +84,7 @@ def load_used_editions(connection: duckdb.DuckDBPyConnection, store: RawStore) -
 def editions_with_frameworks(settings: Settings) -> list[tuple[str, str]]:
     """Index and edition of every framework among the seeds and in raw/, sorted."""
     found: set[tuple[str, str]] = set()
-    with connect() as connection:
+    with connect(paths=[settings.seeds, settings.raw]) as connection:
         with suppress(ValueError, OSError):  # seeds that cannot be read are the raw gate's to report
             load_seeds(connection, settings.seeds, only=("frameworks",))
             found.update(connection.execute("select distinct index_code, edition from frameworks").fetchall())

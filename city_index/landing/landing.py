@@ -187,12 +187,10 @@ class Landing:
         work = self._settings.landing_work
         work.mkdir(parents=True)
         self._next_number = 1 + max((record.batch_number for record in self._store.records()), default=0)
+        settings = self._settings
         connection = connect(
-            {
-                # A name that is no table must not be looked up among Python's variables.
-                "python_enable_replacements": "false",
-                **in_bounded_memory(self._settings.landing_memory_bytes, work / "spilled"),
-            }
+            in_bounded_memory(settings.landing_memory_bytes, work / "spilled"),
+            paths=[work, settings.landing, settings.raw, settings.quarantine, settings.seeds],
         )
         try:
             define_macros(connection)

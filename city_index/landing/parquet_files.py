@@ -124,7 +124,7 @@ def read_header(path: Path) -> list[str]:
     """
     check_bounds(path)
     try:
-        with connect() as connection:
+        with connect(paths=[path, path.resolve()]) as connection:
             described = connection.execute(
                 f"describe select * from read_parquet({file_pattern(path)}, hive_partitioning=false)"
             )

@@ -209,7 +209,7 @@ class RawStore:
         work.mkdir(parents=True, exist_ok=True)
         accepted, quarantined = work / f"accepted-{name}", work / f"quarantined-{name}"
         refused = [path for path in self.quarantine_files(kind) if path.name in {small.name for small in files}]
-        with connect() as connection:
+        with connect(paths=[work, *files, *refused]) as connection:
             copy_to_parquet(connection, f"from {parquet_rows(files)}", accepted, _metadata_of(records))
             _require_equal_rows(connection, files, accepted)
             if refused:
@@ -231,7 +231,7 @@ class RawStore:
         work = self._settings.landing_work
         work.mkdir(parents=True, exist_ok=True)
         temporary = work / target.name
-        with connect() as connection:
+        with connect(paths=[temporary]) as connection:
             connection.execute(
                 "create table refused_files "
                 "(name varchar, file_name varchar, kind varchar, reason varchar, detail varchar)"
@@ -245,7 +245,7 @@ class RawStore:
         path = self._settings.refused_files
         if not path.is_file():
             return []
-        with connect() as connection:
+        with connect(paths=[path]) as connection:
             try:
                 rows = connection.execute(
                     f"select name, kind, reason, detail from read_parquet({file_pattern(path)}) order by all"
@@ -279,7 +279,7 @@ def read_records(paths: list[Path]) -> dict[Path, list[BatchRecord]]:
     """
     if not paths:
         return {}
-    with connect() as connection:
+    with connect(paths=paths) as connection:
         try:
             found = _metadata(connection, paths)
         except duckdb.Error:

@@ -167,8 +167,8 @@ def assemble_tables(build_database: Path, folder: Path, memory_bytes: int) -> tu
     (folder / "csv").mkdir()
     digest = hashlib.sha256()
     rows: dict[str, int] = {}
-    with connect(in_bounded_memory(memory_bytes, build_database.parent / "spilled")) as connection:
-        connection.execute(f"attach {quoted(build_database)} as build (read_only)")
+    memory = in_bounded_memory(memory_bytes, build_database.parent / "spilled")
+    with connect(memory, databases={"build": build_database}, paths=[folder]) as connection:
         connection.execute(
             f"attach {quoted(folder / DATABASE_NAME)} as release (storage_version {quoted(STORAGE_VERSION)})"
         )
@@ -184,7 +184,7 @@ def assemble_tables(build_database: Path, folder: Path, memory_bytes: int) -> tu
 
 def add_release_tables(folder: Path, manifest: Manifest, checks: list[Check]) -> dict[str, int]:
     """Add meta_release and meta_checks to an assembled folder; gives their rows."""
-    with connect() as connection:
+    with connect(paths=[folder]) as connection:
         connection.execute(f"attach {quoted(folder / DATABASE_NAME)} as release")
         _comment, columns = _META_TABLES["meta_release"]
         release = {**vars(manifest), "built_at_utc": manifest.built_at_utc.removesuffix("Z")}
@@ -214,8 +214,7 @@ def verify_database(folder: Path, release_id: str, rows: dict[str, int]) -> None
         CityIndexError: it is not what it should be.
     """
     database = folder / DATABASE_NAME
-    with connect() as connection:
-        connection.execute(f"attach {quoted(database)} as release (read_only)")
+    with connect(databases={"release": database}, paths=[folder / "parquet"]) as connection:
         found = {
             table: connection.execute(f"select count(*) from release.main.{identifier(table)}").fetchone()[0]
             for table in _tables(connection, "release")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import duckdb
 
-from city_index.database import connect, identifier, quoted
+from city_index.database import connect, identifier
 from city_index.releases.assemble import DATABASE_NAME
 
 # The tables that people open first, in their order; the others follow by their prefix and name.
@@ -150,8 +150,7 @@ def both(zh: str | None, en: str | None) -> str | None:
 @contextmanager
 def release_database(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection in memory that uses the database of a release folder, read-only."""
-    with connect() as connection:
-        connection.execute(f"attach {quoted(folder / DATABASE_NAME)} as release (read_only)")
+    with connect(databases={"release": folder / DATABASE_NAME}) as connection:
         connection.execute("use release.main")
         yield connection
 

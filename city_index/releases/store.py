@@ -17,6 +17,7 @@ from pathlib import Path
 
 import duckdb
 
+from city_index.database import open_database
 from city_index.durability import sync, write_in_one_step
 from city_index.errors import CityIndexError, UsageError
 from city_index.releases.assemble import DATABASE_NAME
@@ -90,7 +91,7 @@ def published_batches(settings: Settings) -> set[str]:
     if database is None:
         return set()
     try:
-        with duckdb.connect(str(database), read_only=True) as connection:
+        with open_database(database) as connection:
             return {batch_id for (batch_id,) in connection.execute("select batch_id from meta_batches").fetchall()}
     except duckdb.Error:
         return set()

@@ -13,11 +13,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import jinja2
 
 from city_index.comparison.sides import Sides
-from city_index.database import in_bounded_memory
+from city_index.database import in_bounded_memory, open_database
 from city_index.html import html_environment
 from city_index.report.addresses import LANGUAGES, in_language, link
 from city_index.report.charts import Charts
@@ -81,7 +80,7 @@ def write_report(settings: Settings, database: Path, sides: Sides | None, folder
         how many pages were written.
     """
     memory = in_bounded_memory(settings.build_memory_bytes, settings.temporary / "spilled")
-    with duckdb.connect(str(database), read_only=True, config=memory) as connection:
+    with open_database(database, memory) as connection:
         contents = read_release(connection, settings.report_cities)
     peers = [nearest_cities(edition) for edition in contents.editions]
     (folder / "assets").mkdir(parents=True)

@@ -137,7 +137,7 @@ def test_values_of_a_parquet_file_are_counted_at_their_length(
     path.write_bytes(parquet(f"select {value} as city_code, 'x' as name_zh, 'y' as name_en from range(51)"))
     assert path.stat().st_size < 2 * MAX_RECORD_BYTES
     work.mkdir()
-    with connect() as connection, pytest.raises(UnreadableFile, match=f"too large: .*{fault}"):
+    with connect(paths=[tmp_path]) as connection, pytest.raises(UnreadableFile, match=f"too large: .*{fault}"):
         stage(connection, contracts()["cities"], path, work)
 
 
@@ -145,7 +145,7 @@ def test_values_of_a_parquet_file_are_counted_at_their_length(
 @pytest.mark.parametrize("version", ["v1", "v2"])
 def test_parquet_files_of_every_codec_are_within_bounds(tmp_path: Path, codec: str, version: str) -> None:
     path = tmp_path / "x.parquet"
-    with connect() as connection:
+    with connect(paths=[tmp_path]) as connection:
         connection.execute(
             "copy (select number as a, 'c' || (number % 7) as b, null as c, number * 1.5 as d, date '2020-01-01' as e "
             f"from range(10_000) as numbers (number)) to '{path}' "

@@ -383,7 +383,7 @@ def test_a_published_database_that_cannot_be_asked_is_one_line(
 
 def test_text_that_a_spreadsheet_would_run_gets_an_apostrophe(tmp_path: Path) -> None:
     texts = ["=1+1", "＋1", " @x", "-1", "\tx", "plain", "a=b", None]
-    with connect() as connection:
+    with connect(paths=[tmp_path]) as connection:
         connection.execute("create table names (number int, text varchar)")
         connection.executemany("insert into names values (?, ?)", list(enumerate(texts)))
         copy_to_csv(connection, "names", "number", tmp_path / "names.csv")

@@ -101,7 +101,7 @@ def dbt_build_assets(settings: Settings) -> tuple[dg.AssetsDefinition, dict[str,
         for event in invocation.stream():
             events.append(event)
             session.reporter.advance()
-        row_counts = table_row_counts(build)
+        row_counts = table_row_counts(settings, build)
         for event in events:
             if isinstance(event, dg.Output):
                 rows = row_counts.get(schemas[context.asset_key_for_output(event.output_name)])
