@@ -52,7 +52,7 @@ format: setup ## format the Python code
 
 dev: setup ## dagster dev on 127.0.0.1:3000, with its history kept
 	@DAGSTER_HOME="$$($(RUN) -c 'from city_index.settings import Settings; print(Settings.from_environment().dagster_home)')" && \
-	export DAGSTER_HOME && mkdir -p "$$DAGSTER_HOME" && \
+	export DAGSTER_HOME && umask 027 && mkdir -p "$$DAGSTER_HOME" && \
 	{ [ -e "$$DAGSTER_HOME/dagster.yaml" ] || { cp dagster.yaml "$$DAGSTER_HOME/.dagster.yaml.tmp" && mv "$$DAGSTER_HOME/.dagster.yaml.tmp" "$$DAGSTER_HOME/dagster.yaml"; }; } && \
 	exec $(RUN) -m dagster dev --host 127.0.0.1 --port 3000
 

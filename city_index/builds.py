@@ -22,7 +22,7 @@ from city_index.database import identifier, open_database
 from city_index.durability import write_in_one_step
 from city_index.errors import CityIndexError
 from city_index.hashing import code_version, input_hash
-from city_index.helper_process import helper_command
+from city_index.helper_process import helper_command, helper_environment
 from city_index.lock import file_lock
 from city_index.settings import Settings
 
@@ -135,7 +135,7 @@ def dbt_environment(settings: Settings, target: Path) -> dict[str, str]:
     The database path is the same for every build of a home, so that dbt can reuse what it parsed.
     """
     return {
-        **os.environ,
+        **helper_environment(os.environ),
         "CITY_INDEX_HOME": str(settings.home),
         "CITY_INDEX_BUILD_MEMORY_BYTES": str(settings.build_memory_bytes),
         "CITY_INDEX_DRAW_COUNT": str(settings.draw_count),

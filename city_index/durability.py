@@ -28,16 +28,19 @@ def temporary_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.tmp")
 
 
-def write_in_one_step(path: Path, text: str) -> None:
+def write_in_one_step(path: Path, text: str, mode: int | None = None) -> None:
     """Write a text file, durably, so that there is the old file or the new one and never a part.
 
-    A file that cannot be written, as on a full disk, stays as it was and leaves nothing beside it.
+    A file that cannot be written, as on a full disk, stays as it was and leaves nothing beside it. The file gets
+    the mode, where one is given, before anybody sees it.
     """
     temporary = temporary_of(path)
     try:
         with temporary.open("w", encoding="utf-8") as stream:
             stream.write(text)
             stream.flush()
+            if mode is not None:
+                os.fchmod(stream.fileno(), mode)
             os.fsync(stream.fileno())
         os.replace(temporary, path)
     except OSError:

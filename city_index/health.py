@@ -20,11 +20,13 @@ import duckdb
 
 from city_index.builds import is_audited, latest_build
 from city_index.contracts import KINDS
+from city_index.database import open_database
 from city_index.errors import CityIndexError, in_one_line
 from city_index.landing.ledger import Ledger
 from city_index.landing.raw_store import RawStore
 from city_index.last_run import read_last_run
 from city_index.lock import lock_holder
+from city_index.permissions import writable_by_others
 from city_index.releases import store
 from city_index.releases.manifest import MANIFEST_NAME
 from city_index.settings import Settings
@@ -59,7 +61,7 @@ def problems(settings: Settings) -> Iterator[str]:
     if not settings.home.is_dir():
         return
     is_running = lock_holder(settings.lock_file) is not None
-    looks = [_disks, _clock, _lock, _last_run, _dagster, _published, _kept_releases, _refused_files]
+    looks = [_open_to_all, _disks, _clock, _lock, _last_run, _dagster, _published, _kept_releases, _refused_files]
     if not is_running:
         # What a rebuild is working on is no leftover, and neither whole nor broken.
         looks += [_landed, _leftovers, _build]
@@ -113,6 +115,14 @@ def _own_folders(settings: Settings) -> list[Path]:
 def _has_run(settings: Settings) -> bool:
     """Whether a rebuild has ever gone through in this home."""
     return settings.landed_files.exists() or read_last_run(settings) is not None
+
+
+def _open_to_all(settings: Settings) -> Iterator[str]:
+    """What everybody on the machine may write."""
+    found = writable_by_others(settings)
+    if found:
+        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        yield f"{found[0]}{more} can be written by everybody; take that away with chmod o-w"
 
 
 def _folders(settings: Settings) -> Iterator[str]:
@@ -292,7 +302,7 @@ def _build(settings: Settings) -> Iterator[str]:
         yield f"{build.database} was changed after it had been checked; {_RUN}, which builds anew"
         return
     try:
-        with duckdb.connect(str(build.database), read_only=True):
+        with open_database(build.database):
             pass
     except duckdb.Error as error:
         yield f"{build.database} cannot be opened ({in_one_line(error, _SAID)}); {_RUN}, which builds anew"

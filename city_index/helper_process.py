@@ -17,9 +17,11 @@ import runpy
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from city_index.errors import CityIndexError
+from city_index.settings import SECRETS
 from city_index.temporary import join_temporary_files_in
 
 _POLL_SECONDS = 0.1
@@ -46,6 +48,11 @@ def helper_command(lock_file: Path, temporary: Path, module: str, *arguments: st
         module,
         *arguments,
     ]
+
+
+def helper_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a helper: that of this process without the secrets, which no helper needs."""
+    return {name: value for name, value in environ.items() if name not in SECRETS}
 
 
 def wait_for_helpers(lock_file: Path) -> None:

@@ -50,6 +50,7 @@ from city_index.leftovers import remove_leftovers
 from city_index.lock import rebuild_lock
 from city_index.observability.metrics import write_metrics
 from city_index.observability.observer import ObservedGates, RunObserver
+from city_index.permissions import make_home, make_published_folders, state_umask
 from city_index.progress import Reporter, SilentReporter
 from city_index.releases import store
 from city_index.releases.assemble import (
@@ -523,7 +524,8 @@ def rebuild_session(settings: Settings, what: str, reporter: Reporter | None = N
         NothingPublishable: there is no input at all.
         RebuildRunning: another process, or another session of this one, is rebuilding.
     """
-    with rebuild_lock(settings.lock_file, what):
+    make_home(settings.home)
+    with state_umask(), rebuild_lock(settings.lock_file, what):
         observer = RunObserver(settings, what, reporter or SilentReporter())
         observer.started()
         session = failure = None
@@ -547,7 +549,8 @@ def _open_session(settings: Settings, observer: RunObserver) -> Iterator[Rebuild
     global _active
     if not input_files(settings):
         raise NothingPublishable(f"there is no input file in {settings.seeds}; restore the seeds")
-    for path in (settings.warehouse, settings.published, settings.releases):
+    make_published_folders(settings, settings.published)
+    for path in (settings.warehouse, settings.releases):
         path.mkdir(parents=True, exist_ok=True)
     remove_leftovers(settings)
     with temporary_files_in(settings.temporary), ObservedGates(settings, observer) as gates:

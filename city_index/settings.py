@@ -16,6 +16,9 @@ from city_index.errors import UsageError
 
 PROJECT_DIRECTORY = Path(__file__).resolve().parent.parent
 
+# The variables that nobody but this process may see: an address may hold a token.
+SECRETS = ("CITY_INDEX_WEBHOOK_URL",)
+
 ENVIRONMENTS = ("dev", "prod")
 
 HUMAN, JSON = "human", "json"
@@ -52,6 +55,7 @@ class Settings:
             power of two; default 8192.
         report_cities: ``CITY_INDEX_REPORT_CITIES``, how many cities of an edition get a page of the report, the best
             first; default 1,000.
+        allows_remote: ``CITY_INDEX_ALLOW_REMOTE``, 1 where Dagster's server may listen for other machines; default 0.
         workbook_rows: ``CITY_INDEX_WORKBOOK_ROWS``, the most rows that a table may have to get a sheet of the workbook;
             default 50,000.
         log_format: ``CITY_INDEX_LOG_FORMAT``, what `city-index run` prints: ``human``, or ``json``, its events as lines
@@ -76,6 +80,7 @@ class Settings:
     sensitivity_rows: int = 8192
     report_cities: int = 1000
     workbook_rows: int = 50_000
+    allows_remote: bool = False
     log_format: str = HUMAN
     archive_days: int = 90
     archive_bytes: int = 10 << 30
@@ -122,6 +127,7 @@ class Settings:
             draw_count=_whole_number(environ, "CITY_INDEX_DRAW_COUNT", default=10_000, least=1),
             sensitivity_rows=sensitivity_rows,
             report_cities=_whole_number(environ, "CITY_INDEX_REPORT_CITIES", default=1000, least=1),
+            allows_remote=_yes_or_no(environ, "CITY_INDEX_ALLOW_REMOTE"),
             workbook_rows=_whole_number(environ, "CITY_INDEX_WORKBOOK_ROWS", default=50_000, least=1),
             log_format=log_format,
             archive_days=_whole_number(environ, "CITY_INDEX_ARCHIVE_DAYS", default=90, least=0),
@@ -255,6 +261,18 @@ def _home(environ: Mapping[str, str]) -> Path:
 def _told(text: str) -> str:
     """A value as a message can show it: in quotes, cut off."""
     return repr(text if len(text) <= _TOLD_CHARACTERS else f"{text[:_TOLD_CHARACTERS]}...")
+
+
+def _yes_or_no(environ: Mapping[str, str], name: str) -> bool:
+    """A variable that is 1 or 0; 0 where it is not set.
+
+    Raises:
+        UsageError: it is something else.
+    """
+    text = environ.get(name, "").strip()
+    if text not in ("", "0", "1"):
+        raise UsageError(f"{name} is {text[:100]!r}; set it to 1 or 0")
+    return text == "1"
 
 
 def _whole_number(environ: Mapping[str, str], name: str, default: int, least: int) -> int:

@@ -16,6 +16,7 @@ from orchestration.defs.nightly.jobs import (
 from orchestration.defs.releases.assets import release_assets
 from orchestration.defs.warehouse.assets import dbt_build_assets
 from orchestration.defs.warehouse.checks import marts_gate_checks
+from orchestration.loopback import own_processes, refuse_remote_servers
 from orchestration.resources import RebuildSessionResource
 
 
@@ -38,4 +39,6 @@ def build_definitions(settings: Settings) -> dg.Definitions:
 @dg.definitions
 def defs() -> dg.Definitions:
     """What Dagster loads."""
-    return build_definitions(Settings.from_environment())
+    settings = Settings.from_environment()
+    refuse_remote_servers(settings, own_processes())
+    return build_definitions(settings)

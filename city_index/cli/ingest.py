@@ -18,6 +18,7 @@ from city_index.errors import CityIndexError, NothingPublishable, UsageError
 from city_index.landing.csv_files import UnreadableFile
 from city_index.landing.door import copy_in_progress, format_or_size_fault, is_working_file, shown
 from city_index.landing.staging import check_header, header_of, kind_of
+from city_index.permissions import make_home, state_umask
 from city_index.settings import Settings
 
 # What a file system says that knows no links.
@@ -76,7 +77,9 @@ def _ingest(settings: Settings, file: Path, kind: str | None) -> str:
     if (settings.landing / kind).is_symlink():
         raise UsageError(f"{settings.landing / kind} is a link, which is not followed; make it a folder")
     try:
-        return _copy(file, settings.landing / kind, name)
+        make_home(settings.home)
+        with state_umask():
+            return _copy(file, settings.landing / kind, name)
     except OSError as error:
         raise UsageError(f"{name}: cannot be copied to {settings.landing / kind}: {error.strerror}") from None
 

@@ -10,6 +10,7 @@ from city_index.leftovers import remove_leftovers
 from city_index.lock import rebuild_lock
 from city_index.observability.metrics import write_metrics
 from city_index.observability.observer import RunObserver
+from city_index.permissions import state_umask
 from city_index.progress import SilentReporter
 from city_index.releases import store
 from city_index.settings import Settings
@@ -41,7 +42,7 @@ def rollback(release_id: str) -> None:
     The nightly job leaves it in place until inputs or code change.
     """
     settings = Settings.from_environment()
-    with rebuild_lock(settings.lock_file, "city-index rollback"):
+    with state_umask(), rebuild_lock(settings.lock_file, "city-index rollback"):
         observer = RunObserver(settings, "city-index rollback", SilentReporter())
         observer.started()
         try:
@@ -70,8 +71,9 @@ def verify(release_id: str | None) -> None:
     else:
         manifest = next((m for m in store.kept_releases(settings) if m.release_id == release_id), None)
         if manifest is None:
+            store.demand_no_link(settings, release_id)
             raise UsageError(f"there is no release {release_id}; `city-index releases` lists those that are kept")
-        found = store.release_faults(settings, manifest)
+        found = store.release_faults(settings, manifest) + store.stray_files(settings, manifest)
     for fault in found:
         click.echo(fault)
     if found:

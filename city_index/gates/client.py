@@ -6,6 +6,7 @@ What belongs here: starting, asking and ending the worker. Nothing here imports 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections import deque
@@ -16,7 +17,7 @@ from threading import Thread
 from city_index.checks import SKIPPED, Check
 from city_index.errors import CityIndexError
 from city_index.gates.suites import LANDED, MARTS, RAW
-from city_index.helper_process import helper_command
+from city_index.helper_process import helper_command, helper_environment
 from city_index.landing.raw_store import PreparedBatch
 from city_index.settings import PROJECT_DIRECTORY, Settings
 
@@ -39,6 +40,7 @@ class GateClient:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=PROJECT_DIRECTORY,
+            env=helper_environment(os.environ),
             encoding="utf-8",
         )
         # Whatever libraries print is kept short and shown only if the worker dies.

@@ -279,6 +279,9 @@ def read_records(paths: list[Path]) -> dict[Path, list[BatchRecord]]:
     """
     if not paths:
         return {}
+    for path in paths:
+        if path.is_symlink():
+            raise CityIndexError(f"{path} is a link, which is not followed; put the file itself there, or move it away")
     with connect(paths=paths) as connection:
         try:
             found = _metadata(connection, paths)

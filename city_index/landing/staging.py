@@ -5,6 +5,8 @@ What belongs here: getting every row of a file across, whatever the format. Noth
 
 from __future__ import annotations
 
+import os
+import stat
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -122,7 +124,7 @@ def stage(
     suffix = source.suffix.lower()
     # DuckDB is given a name of ours: the file's own may be no UTF-8, or mean something to DuckDB.
     path = work / f"input{suffix}"
-    path.symlink_to(source)
+    _give_name(source, path)
     header = header_of(path)
     check_header(contract, header)
     if suffix == ".parquet":
@@ -134,6 +136,24 @@ def stage(
     if staged.received == 0:
         raise UnreadableFile("no rows", "it holds a header and no rows; add rows, or remove it")
     return staged
+
+
+def _give_name(source: Path, path: Path) -> None:
+    """Give a file a second name, under which it stays the same file whatever happens to its first one.
+
+    Raises:
+        UnreadableFile: what stands there is no plain file any more.
+    """
+    try:
+        os.link(source, path, follow_symlinks=False)
+    except OSError:
+        # Another file system, or a file of another user that may not be linked.
+        path.symlink_to(source)
+        found = source.lstat()
+    else:
+        found = path.lstat()
+    if not stat.S_ISREG(found.st_mode):
+        raise UnreadableFile("not a file", "only plain files are read; remove it")
 
 
 def _all_columns(contract: Contract, present: list[str], row_number: str) -> str:

@@ -20,6 +20,7 @@ from city_index.errors import CityIndexError
 from city_index.landing.door import look
 from city_index.landing.raw_store import BatchRecord, RawStore
 from city_index.last_run import LastRun, read_last_run
+from city_index.permissions import PUBLISHED_FILE_MODE
 from city_index.releases import store
 from city_index.releases.manifest import Manifest
 from city_index.settings import Settings
@@ -322,7 +323,8 @@ def write_metrics(settings: Settings) -> None:
     with suppress(OSError):
         # node_exporter reads every file whose name ends in .prom, which that of a half-written one does not.
         text = exposition(read_state(settings)).encode("utf-8", "replace").decode("utf-8")
-        write_in_one_step(settings.metrics_file, text)
+        # Who collects metrics is another user.
+        write_in_one_step(settings.metrics_file, text, PUBLISHED_FILE_MODE)
 
 
 def markdown_table() -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from city_index.checksums import file_sha256
 from city_index.durability import write_in_one_step
@@ -83,10 +83,10 @@ def list_files(folder: Path) -> dict[str, dict]:
     }
 
 
-def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write a folder's manifest in one step."""
+def write_manifest(folder: Path, manifest: Manifest, mode: int | None = None) -> None:
+    """Write a folder's manifest in one step; with a mode of its own where that is given."""
     text = json.dumps(asdict(manifest), ensure_ascii=False, indent=2, sort_keys=True) + "\n"
-    write_in_one_step(folder / MANIFEST_NAME, text)
+    write_in_one_step(folder / MANIFEST_NAME, text, mode)
 
 
 def read_manifest(folder: Path) -> Manifest | None:
@@ -122,9 +122,43 @@ def faults(folder: Path, manifest: Manifest, only: tuple[str, ...] | None = None
     for name, expected in manifest.files.items():
         if only is not None and not name.startswith(only):
             continue
-        path = folder / name
-        if not path.is_file():
-            found.append(f"{path} is missing")
-        elif path.stat().st_size != expected["bytes"] or file_sha256(path) != expected["sha256"]:
-            found.append(f"{path} differs from its manifest")
+        fault = _fault(folder, name, expected)
+        if fault is not None:
+            found.append(fault)
     return found
+
+
+def is_inside(name: str) -> bool:
+    """Whether a name in a manifest is a path below its folder; another is never opened, copied or removed."""
+    parts = PurePosixPath(name).parts
+    return bool(parts) and ".." not in parts and not name.startswith("/") and "\0" not in name
+
+
+def unknown_files(folder: Path, manifest: Manifest) -> list[str]:
+    """The files of a release that its manifest does not list, one sentence for each."""
+    listed = {*manifest.files, MANIFEST_NAME}
+    return [
+        f"{path} is not in the manifest"
+        for path in sorted(folder.rglob("*"))
+        if (path.is_symlink() or not path.is_dir()) and path.relative_to(folder).as_posix() not in listed
+    ]
+
+
+def _fault(folder: Path, name: str, expected: dict) -> str | None:
+    """What is wrong with a file of a release; a link is not followed."""
+    if not is_inside(name):
+        return f"{folder / MANIFEST_NAME} lists {name[:100]!r}, which does not lie in {folder}"
+    path = folder / name
+    for step in (path, *path.parents):
+        if step == folder:
+            break
+        if step.is_symlink():
+            return f"{step} is a link, which is not followed; put the file itself there"
+    try:
+        if not path.is_file():
+            return f"{path} is missing"
+        if path.stat().st_size != expected["bytes"] or file_sha256(path) != expected["sha256"]:
+            return f"{path} differs from its manifest"
+    except OSError as error:
+        return f"{path} cannot be read: {error.strerror}"
+    return None

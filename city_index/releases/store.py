@@ -20,8 +20,17 @@ import duckdb
 from city_index.database import open_database
 from city_index.durability import sync, write_in_one_step
 from city_index.errors import CityIndexError, UsageError
+from city_index.permissions import PUBLISHED_FILE_MODE, make_published_folders
 from city_index.releases.assemble import DATABASE_NAME
-from city_index.releases.manifest import MANIFEST_NAME, Manifest, faults, read_manifest, write_manifest
+from city_index.releases.manifest import (
+    MANIFEST_NAME,
+    Manifest,
+    faults,
+    is_inside,
+    read_manifest,
+    unknown_files,
+    write_manifest,
+)
 from city_index.settings import Settings
 
 # The data docs of the gates stay with the kept release; readers get all the rest.
@@ -45,9 +54,11 @@ def _release_folders(settings: Settings) -> list[Path]:
 
 
 def kept_releases(settings: Settings) -> list[Manifest]:
-    """The manifests of all whole releases, newest first."""
+    """The manifests of all whole releases, newest first; a link in the place of a release is none."""
     found = []
     for folder in _release_folders(settings):
+        if folder.is_symlink():
+            continue
         manifest = read_manifest(folder)
         if manifest is not None and manifest.release_id == folder.name:
             found.append(manifest)
@@ -102,6 +113,11 @@ def release_faults(settings: Settings, manifest: Manifest) -> list[str]:
     return faults(settings.releases / manifest.release_id, manifest)
 
 
+def stray_files(settings: Settings, manifest: Manifest) -> list[str]:
+    """The files of a kept release that it does not list, one sentence each; they are never published."""
+    return unknown_files(settings.releases / manifest.release_id, manifest)
+
+
 def published_faults(settings: Settings) -> list[str]:
     """What is wrong with the published files, one sentence each; empty where nothing is, or nothing is published."""
     manifest = current_release(settings)
@@ -112,6 +128,18 @@ def published_faults(settings: Settings) -> list[str]:
     if wal.exists():
         found.append(f"{wal} is left over from a writer and blocks readers")
     return found
+
+
+def demand_no_link(settings: Settings, release_id: str) -> None:
+    """Refuse a release in whose place a link stands.
+
+    Raises:
+        CityIndexError: one does.
+    """
+    if any(folder.name == release_id and folder.is_symlink() for folder in _release_folders(settings)):
+        raise CityIndexError(
+            f"{settings.releases / release_id} is a link, which is not followed; put the release itself there"
+        )
 
 
 def staging_folder(settings: Settings, build_id: str) -> Path:
@@ -147,7 +175,9 @@ def keep(settings: Settings, staging: Path, release_id: str) -> Path:
 
 def _replace_file(source: Path, target: Path) -> None:
     temporary = target.with_name(f".{target.name}{_TEMPORARY_SUFFIX}")
-    shutil.copyfile(source, temporary)
+    temporary.unlink(missing_ok=True)  # whatever stands there, it is not written through
+    shutil.copyfile(source, temporary, follow_symlinks=False)
+    temporary.chmod(PUBLISHED_FILE_MODE)
     sync(temporary)
     os.replace(temporary, target)
 
@@ -164,6 +194,10 @@ def _demand_shape(settings: Settings, names: list[str]) -> None:
         if target.is_dir():
             raise CityIndexError(f"{target} is a folder where a file is to be published; move it away")
         for folder in target.relative_to(settings.published).parents:
+            if folder.parts and (settings.published / folder).is_symlink():
+                raise CityIndexError(
+                    f"{settings.published / folder} is a link where a folder is to be published; move it away"
+                )
             if (settings.published / folder).is_file():
                 raise CityIndexError(
                     f"{settings.published / folder} is a file where a folder is to be published; move it away"
@@ -187,12 +221,12 @@ def activate(settings: Settings, manifest: Manifest) -> None:
     )
     before = current_release(settings)
     _demand_shape(settings, list(published.files))
-    settings.published.mkdir(parents=True, exist_ok=True)
+    make_published_folders(settings, settings.published)
     # A write-ahead log beside the file would make every reader fail; the published file never has one of its own.
     Path(f"{settings.published_database}.wal").unlink(missing_ok=True)
     for name in sorted(published.files, key=lambda name: name != DATABASE_NAME):
         target = settings.published / name
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_published_folders(settings, target.parent)
         _replace_file(folder / name, target)
     for name in _stale_files(settings, before) - set(published.files):
         (settings.published / name).unlink(missing_ok=True)
@@ -201,7 +235,7 @@ def activate(settings: Settings, manifest: Manifest) -> None:
             directory.rmdir()
         else:
             sync(directory)
-    write_manifest(settings.published, published)
+    write_manifest(settings.published, published, PUBLISHED_FILE_MODE)
     sync(settings.published)
 
 
@@ -212,6 +246,7 @@ def _stale_files(settings: Settings, before: Manifest | None) -> set[str]:
     """
     found = {name for manifest in kept_releases(settings) for name in manifest.files}
     found |= set(before.files) if before is not None else set()
+    found = {name for name in found if is_inside(name)}
     for folder, suffix in _SWEPT_FOLDERS.items():
         found |= {
             path.relative_to(settings.published).as_posix()
@@ -300,6 +335,7 @@ def roll_back(settings: Settings, release_id: str) -> Manifest:
     """
     releases = {manifest.release_id: manifest for manifest in kept_releases(settings)}
     if release_id not in releases:
+        demand_no_link(settings, release_id)
         raise UsageError(f"there is no release {release_id}; `city-index releases` lists those that are kept")
     current = current_release(settings)
     is_published = current is not None and current.release_id == release_id and not published_faults(settings)
