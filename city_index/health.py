@@ -30,6 +30,7 @@ from city_index.permissions import writable_by_others
 from city_index.releases import store
 from city_index.releases.manifest import MANIFEST_NAME
 from city_index.settings import Settings
+from city_index.temporary import is_no_own_folder
 
 PACKAGES = ("duckdb", "dbt-core", "dbt-duckdb", "dagster", "dagster-dbt", "great-expectations")
 _LEAST_FREE_BYTES = 1 << 30
@@ -95,6 +96,11 @@ def _pins(lock_file: Path) -> dict[str, str]:
     return pins
 
 
+def _own_to_a_run(settings: Settings) -> list[Path]:
+    """The folders that each run makes and removes."""
+    return [settings.temporary, settings.landing_work]
+
+
 def _own_folders(settings: Settings) -> list[Path]:
     roots = [
         settings.landing,
@@ -104,6 +110,7 @@ def _own_folders(settings: Settings) -> list[Path]:
         settings.published,
         settings.releases,
         settings.warehouse,
+        *_own_to_a_run(settings),
         settings.logs,
         settings.dagster_home,
     ]
@@ -130,6 +137,8 @@ def _folders(settings: Settings) -> Iterator[str]:
     for path in _own_folders(settings):
         if os.path.lexists(path) and not path.is_dir():
             yield f"{path} is not a folder; move it away"
+        elif path in _own_to_a_run(settings) and is_no_own_folder(path):
+            yield f"{path} is a link, and a run needs a folder there that is its own; move it away"
         elif path.is_dir() and not os.access(path, os.W_OK | os.X_OK):
             yield (
                 f"{path} cannot be written; give this user the permission, see whether its disk is mounted read-only, "
@@ -279,7 +288,7 @@ def _leftovers(settings: Settings) -> Iterator[str]:
         *settings.published.rglob(".*.publishing"),
         *settings.home.glob(".*.tmp"),
         *settings.dagster_home.glob(".*.tmp"),
-        *(path for path in (settings.temporary, settings.landing_work) if path.exists()),
+        *(path for path in _own_to_a_run(settings) if path.exists() and not is_no_own_folder(path)),
         *settings.warehouse.glob(".parsed-*"),
     ]
     if found:

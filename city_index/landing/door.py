@@ -239,10 +239,11 @@ def remove_cut_off_copies(settings: Settings) -> None:
             except OSError:
                 continue  # it is gone, or none of ours
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                path.unlink(missing_ok=True)
-            except BlockingIOError:
-                pass
+                if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    path.unlink(missing_ok=True)
+            except OSError:
+                pass  # it is being written, or not ours to remove; whoever drops files must never stop a run
             finally:
                 os.close(descriptor)
 

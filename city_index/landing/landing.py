@@ -185,7 +185,7 @@ class Landing:
     def _working(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A database and a folder for the length of a landing."""
         work = self._settings.landing_work
-        work.mkdir(parents=True)
+        work.mkdir(parents=True, exist_ok=True)
         self._next_number = 1 + max((record.batch_number for record in self._store.records()), default=0)
         settings = self._settings
         connection = connect(

@@ -26,6 +26,7 @@ from city_index.errors import CityIndexError, in_one_line
 from city_index.landing.door import RefusedFile
 from city_index.landing.ledger import Ledger
 from city_index.settings import Settings
+from city_index.temporary import empty_own_folder
 
 # The key of the batches' records in the metadata of a file of raw/.
 METADATA_KEY = "city_index_batches"
@@ -122,9 +123,10 @@ class RawStore:
 
         Raises:
             GateRefused: a landed file is changed, missing or unknown.
-            CityIndexError: a file of raw/ cannot be read, in a home that has no checksums yet.
+            CityIndexError: a file of raw/ cannot be read, in a home that has no checksums yet; or something stands in
+                the place of one of the folders.
         """
-        shutil.rmtree(self._settings.landing_work, ignore_errors=True)
+        empty_own_folder(self._settings.landing_work)
         self._ledger.complete()
         if self._ledger.exists:
             notes = self._ledger.demand_intact(accepts_removals)

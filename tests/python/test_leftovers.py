@@ -17,8 +17,9 @@ from city_index.builds import parsed_folder, parsed_project
 from city_index.checksums import file_sha256
 from city_index.cli.ingest import _copy, _place
 from city_index.database import connect
-from city_index.errors import NothingPublishable, UsageError
+from city_index.errors import CityIndexError, NothingPublishable, UsageError
 from city_index.hashing import code_version
+from city_index.health import problems
 from city_index.helper_process import wait_for_helpers
 from city_index.landing.door import copy_in_progress
 from city_index.last_run import read_last_run
@@ -166,6 +167,43 @@ def test_a_copy_that_is_still_being_made_stays(settings: Settings) -> None:
         remove_leftovers(settings)
         assert copy.is_file()
     assert list(folder.iterdir()) == []
+
+
+def test_nothing_that_is_named_like_a_copy_stops_a_run(settings: Settings, tmp_path: Path) -> None:
+    folder = settings.landing / "cities"
+    (folder / ".city-index-a.part").mkdir(parents=True)
+    (folder / ".city-index-a.part" / "mine.csv").write_text("mine", encoding="utf-8")
+    os.mkfifo(folder / ".city-index-b.part")
+    (tmp_path / "mine").write_text("mine", encoding="utf-8")
+    (folder / ".city-index-c.part").symlink_to(tmp_path / "mine")
+    (folder / ".city-index-d.part").write_text("half", encoding="utf-8")
+    remove_leftovers(settings)
+    assert [path.name[-6] for path in sorted(folder.iterdir())] == ["a", "b", "c"]
+    assert (tmp_path / "mine").is_file()
+
+
+@pytest.mark.parametrize("name", ["temporary", "landing_work"])
+@pytest.mark.parametrize("is_link", [False, True])
+def test_what_stands_in_the_place_of_a_folder_of_a_run_is_named_and_stays(
+    settings: Settings, tmp_path: Path, name: str, is_link: bool
+) -> None:
+    place = settings.home / name
+    if is_link:
+        (tmp_path / "elsewhere").mkdir()
+        place.symlink_to(tmp_path / "elsewhere")
+    else:
+        place.write_text("mine", encoding="utf-8")
+    (said,) = [problem for problem in problems(settings) if str(place) in problem]
+    assert "move it away" in said
+    with (
+        pytest.raises(CityIndexError, match=f"{name} is not a folder of this home; move away what stands there"),
+        rebuild_session(settings, "test") as session,
+    ):
+        session.land()
+    assert os.path.lexists(place)
+    place.unlink()
+    with temporary_files_in(settings.temporary):
+        assert settings.temporary.is_dir()
 
 
 def test_files_of_one_name_that_are_ingested_at_one_moment_all_arrive(tmp_path: Path) -> None:
