@@ -46,6 +46,9 @@ _START_GRACE = timedelta(minutes=2)
 # Its daemon says every half minute that it lives.
 _DAEMON_GRACE = timedelta(minutes=10)
 
+# One that was silent for longer is used no more: cron or a timer runs the nights of this home.
+_DAEMON_USED = timedelta(days=3)
+
 # A clock is set by small steps all the time; these do not count.
 _CLOCK_GRACE = timedelta(minutes=5)
 
@@ -336,7 +339,8 @@ def _dagster(settings: Settings) -> Iterator[str]:
         )
         return
     now = datetime.now(UTC)
-    is_silent = heard is None or now - datetime.fromisoformat(heard).replace(tzinfo=UTC) > _DAEMON_GRACE
+    silence = None if heard is None else now - datetime.fromisoformat(heard).replace(tzinfo=UTC)
+    is_silent = silence is None or silence > _DAEMON_GRACE
     old = [
         (run_id, status)
         for run_id, status, started in runs
@@ -356,10 +360,35 @@ def _dagster(settings: Settings) -> Iterator[str]:
             )
         yield f"Dagster takes run {started[0][:8]} for running, and no process works on it; {remedy}"
     waiting = len(old) - len(started)
-    if is_silent and (waiting or (settings.environment == "prod" and heard is not None)):
+    if is_silent and (waiting or (settings.environment == "prod" and silence is not None and silence < _DAEMON_USED)):
         said = "never" if heard is None else f"at {heard[:19]} UTC"
         runs_wait = f", and {waiting} runs wait for it" if waiting else ""
         yield f"Dagster's daemon was last heard {said}{runs_wait}; start it (`make dev`, or the service)"
+
+    if silence is not None and silence < _DAEMON_USED:
+        yield from _dagster_settings(settings)
+
+
+def _dagster_settings(settings: Settings) -> Iterator[str]:
+    """What the settings of Dagster in this home lack, where they were copied from an older version of the project."""
+    import yaml
+
+    path = settings.dagster_home / "dagster.yaml"
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        monitoring = found.get("run_monitoring") or {}
+        lacking = [name for name in ("run_launcher", "retention") if name not in found]
+        lacking += ["run_monitoring: poll_interval_seconds"] if "poll_interval_seconds" not in monitoring else []
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, AttributeError, TypeError, yaml.YAMLError) as error:
+        yield f"{path} cannot be read ({in_one_line(error, _SAID)}); delete it, and the next run writes it anew"
+        return
+    if lacking:
+        yield (
+            f"{path} is older than this version and lacks {', '.join(lacking)}; take them over from "
+            f"{settings.project_directory / 'dagster.yaml'} and start Dagster again"
+        )
 
 
 def _looks_after_processes(settings: Settings) -> bool:

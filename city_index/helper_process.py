@@ -71,8 +71,9 @@ def wait_for_helpers(lock_file: Path) -> None:
             except BlockingIOError:
                 if time.monotonic() > deadline:
                     raise CityIndexError(
-                        f"a process of an earlier run still holds {lock_file} after {_LONGEST_WAIT_SECONDS} seconds; "
-                        f"end it (fuser {lock_file} names it) and run again"
+                        "a helper of an earlier run, or of a code server of Dagster that is parsing the project, "
+                        f"still holds {lock_file} after {_LONGEST_WAIT_SECONDS} seconds; wait for it or end it "
+                        f"(fuser {lock_file} names it), and run again"
                     ) from None
             time.sleep(_POLL_SECONDS)
 

@@ -10,12 +10,17 @@ import fcntl
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from city_index.errors import RebuildRunning
+
+# Who asks for the lock's holder has the lock for a moment; a rebuild that begins just then waits for as long as that.
+_LOOK_SECONDS = 0.5
+_POLL_SECONDS = 0.02
 
 
 def _read_holder(lock_file: Path) -> str:
@@ -44,17 +49,15 @@ def rebuild_lock(lock_file: Path, what: str) -> Iterator[None]:
         what: the name under which the holder is shown to others.
 
     Raises:
-        RebuildRunning: another process holds it; raised at once, without waiting.
+        RebuildRunning: another process holds it; raised within a second, without waiting for its end.
     """
     lock_file.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _lock_unless_held(descriptor):
             raise RebuildRunning(
                 f"another rebuild is running: {_read_holder(lock_file)}; wait for it or end that process"
-            ) from None
+            )
         holder = {
             "what": what,
             "pid": os.getpid(),
@@ -67,6 +70,19 @@ def rebuild_lock(lock_file: Path, what: str) -> Iterator[None]:
         os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
+
+
+def _lock_unless_held(descriptor: int) -> bool:
+    """Take the lock of an open file for itself; whether that was possible, and nobody held it but to look."""
+    deadline = time.monotonic() + _LOOK_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+        time.sleep(_POLL_SECONDS)
 
 
 def lock_holder(lock_file: Path) -> str | None:

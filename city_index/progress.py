@@ -5,8 +5,10 @@ The work reports through ``Reporter``; it never prints.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
+from contextlib import suppress
 from typing import Protocol
 
 from city_index.settings import JSON
@@ -50,12 +52,30 @@ class SilentReporter:
         """See Reporter."""
 
 
-class LineReporter:
-    """One line for each finished stage, for logs and schedulers."""
+class _Output:
+    """Lines to standard output. Where that breaks, the rest goes nowhere: no work fails because nobody listens."""
 
     def __init__(self) -> None:
         # The stream of today: the run redirects sys.stdout while it works.
         self._stream = sys.stdout
+
+    def write(self, line: str) -> None:
+        """Write one line."""
+        try:
+            print(line, file=self._stream, flush=True)
+        except OSError:
+            # What could not be written is still in the stream's buffer, and would break the end of the process.
+            with suppress(OSError):
+                nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+                os.dup2(nowhere, self._stream.fileno())
+                os.close(nowhere)
+
+
+class LineReporter:
+    """One line for each finished stage, for logs and schedulers."""
+
+    def __init__(self) -> None:
+        self._output = _Output()
         self._name = ""
         self._started = 0.0
 
@@ -69,7 +89,7 @@ class LineReporter:
 
     def finish(self, detail: str = "") -> None:
         """See Reporter."""
-        print(f"{self._name}: {detail} ({time.monotonic() - self._started:.1f} s)", file=self._stream, flush=True)
+        self._output.write(f"{self._name}: {detail} ({time.monotonic() - self._started:.1f} s)")
 
     def event(self, line: str) -> None:
         """See Reporter."""
@@ -82,11 +102,11 @@ class JsonReporter(SilentReporter):
     """The events of the run as lines of JSON, for programs that collect logs from standard output."""
 
     def __init__(self) -> None:
-        self._stream = sys.stdout
+        self._output = _Output()
 
     def event(self, line: str) -> None:
         """See Reporter."""
-        print(line, file=self._stream, flush=True)
+        self._output.write(line)
 
 
 class TerminalReporter:

@@ -172,12 +172,14 @@ def _remove_events(root: Path, instance: dg.DagsterInstance, kept: int, oldest: 
 
     The newest of each asset and kind stays.
     """
-    known = [record.dagster_run.run_id for record in instance.get_run_records()]
     removed = 0
     for path in (root / "history" / "runs" / "index.db", root / "history" / "runs" / ".db"):
         if not path.is_file():
             continue
         with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as connection, connection:
+            # Nobody writes an event from here on, and a run is known before it has one: none of a new run is lost.
+            connection.execute("begin immediate")
+            known = [record.dagster_run.run_id for record in instance.get_run_records()]
             connection.execute("create temp table known (run_id text primary key)")
             connection.executemany("insert into known values (?)", [(run_id,) for run_id in known])
             removed += _removed(

@@ -1,8 +1,10 @@
 """The launcher of runs, with the one thing that Dagster's own lacks: it can say whether a run's process still lives.
 
-What belongs here: looking at the process of a run. Starting it is left to Dagster. Where a machine, or Dagster as a
-whole, was killed, nobody is left who saw the process end; without this the run would look started for hours, and hold
-the place of the next one all the while.
+What belongs here: noting the process of a run, and looking at it. Starting it is left to Dagster. Where a machine, or
+Dagster as a whole, was killed, nobody is left who saw the process end; without this the run would look started for
+hours, and hold the place of the next one all the while.
+
+Whoever looks has to see the processes of those who run: daemon and code server share a machine and a PID namespace.
 """
 
 from __future__ import annotations
@@ -11,10 +13,11 @@ import os
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.events import EngineEventData
 from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, WorkerStatus
 
-# How much later than the event that names it a process may seem to have started: clocks are set, and ticks are coarse.
-_GRACE_SECONDS = 60
+_PID = "pid"
+_STARTED = "process_start"
 
 
 class LocalRunLauncher(DefaultRunLauncher):
@@ -30,39 +33,53 @@ class LocalRunLauncher(DefaultRunLauncher):
         found = self._process(run.run_id)
         if found is None:
             return CheckRunHealthResult(WorkerStatus.RUNNING, "it has not said in which process it runs")
-        process, noted = found
-        if lives(process, noted):
+        process, started = found
+        if lives(process, started):
             return CheckRunHealthResult(WorkerStatus.RUNNING, f"process {process}")
         return CheckRunHealthResult(WorkerStatus.NOT_FOUND, f"process {process} is gone")
 
-    def _process(self, run_id: str) -> tuple[int, float] | None:
-        """The process in which a run said that it works, and when it said so, in seconds since 1970."""
+    def _process(self, run_id: str) -> tuple[int, str | None] | None:
+        """The process in which a run said last that it works, and when that one started where it said so."""
+        process = None
         for entry in reversed(self._instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)):
-            pid = entry.dagster_event.event_specific_data.metadata.get("pid")
-            if pid is not None and str(pid.value).isdigit():
-                return int(pid.value), entry.timestamp
-        return None
+            metadata = entry.dagster_event.event_specific_data.metadata
+            pid = str(metadata[_PID].value) if _PID in metadata else ""
+            if not pid.isdigit() or process not in (None, int(pid)):
+                continue
+            process = int(pid)
+            if _STARTED in metadata:
+                return process, str(metadata[_STARTED].value)
+        return None if process is None else (process, None)
 
 
-def lives(process: int, noted: float) -> bool:
-    """Whether a process lives, and is the one that had this number at that time, in seconds since 1970."""
+def note_process(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+    """Note in the events of a run that it works in this process, so that no other one is ever taken for it."""
+    started = process_start(os.getpid())
+    if started is not None:
+        metadata = {_PID: dg.MetadataValue.text(str(os.getpid())), _STARTED: dg.MetadataValue.text(started)}
+        instance.report_engine_event("The rebuild session is open", run, EngineEventData(metadata=metadata))
+
+
+def lives(process: int, started: str | None) -> bool:
+    """Whether a process lives, and is the one that started then, as ``process_start`` says it; None: not known."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
         pass  # another user's
-    started = _started_at(process)
-    return started is None or started <= noted + _GRACE_SECONDS
+    found = process_start(process)
+    return found is None or (found != "" and started in (None, found))
 
 
-def _started_at(process: int) -> float | None:
-    """When a process started, in seconds since 1970; None where the system does not say."""
+def process_start(process: int) -> str | None:
+    """When a process started: the boot of the system, and ticks since; neither moves when the clock is set.
+
+    Empty where it has ended and nobody has asked how; None where the system does not say.
+    """
     try:
         fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-        if fields[0] == "Z":
-            return float("inf")  # it has ended, and nobody has asked how
-        boot = next(line for line in Path("/proc/stat").read_text().splitlines() if line.startswith("btime"))
-    except (OSError, StopIteration):
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
         return None
-    return int(boot.split()[1]) + int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    return "" if fields[0] == "Z" else f"{boot} {fields[19]}"

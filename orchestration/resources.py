@@ -10,6 +10,7 @@ import dagster as dg
 
 from city_index.session import RebuildSession, active_session, rebuild_session
 from city_index.settings import Settings
+from orchestration.launcher import note_process
 
 # By this tag of a Dagster run its events are found in the log.
 RUN_ID_TAG = "city_index/run_id"
@@ -36,6 +37,7 @@ class RebuildSessionResource(dg.ConfigurableResource[RebuildSession]):
         with rebuild_session(Settings.from_environment(), f"Dagster run {run_id}") as opened:
             if context.run is not None and context.instance is not None:
                 context.instance.add_run_tags(context.run.run_id, {RUN_ID_TAG: opened.observer.run_id})
+                note_process(context.instance, context.run)
             yield opened
 
 

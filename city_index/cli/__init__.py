@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import errno
 import io
+import os
+import stat
 import sys
 import traceback
+from pathlib import Path
 
 import click
 
@@ -81,7 +84,7 @@ def main() -> None:
     except Exception as error:
         if debug:
             traceback.print_exc()
-        if isinstance(error, OSError) and (problem := _home_problem()) is not None:
+        if isinstance(error, OSError) and error.errno != errno.EPIPE and (problem := _home_problem()) is not None:
             sys.exit(_complain(problem, UsageError.exit_code))
         if isinstance(error, OSError) and error.errno in _OF_DISKS_AND_FOLDERS:
             where = error.filename or Settings.from_environment().home
@@ -93,17 +96,37 @@ def main() -> None:
 def _home_problem() -> str | None:
     """Why no folder can be where the settings put the home, for a command that failed over files; None where one can.
 
-    Commands that only look work without a home, so that this is asked when something went wrong.
+    Commands that only look work without a home, so that this is asked when something went wrong; it makes nothing.
     """
     home = Settings.from_environment().home
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        missing = [path for path in (home, *home.parents) if not _is_there(path)]
+        existing = missing[-1].parent if missing else home
+        if not stat.S_ISDIR(existing.stat().st_mode):
+            problem = errno.ENOTDIR
+        elif missing and not os.access(existing, os.W_OK | os.X_OK):
+            problem = errno.EROFS if os.statvfs(existing).f_flag & os.ST_RDONLY else errno.EACCES
+        else:
+            return None
     except OSError as error:
-        return (
-            f"CITY_INDEX_HOME is {home}, which can be no folder ({error.strerror}); set it to a folder, or to a "
-            "place where this user may make one"
-        )
-    return None
+        problem = error.errno
+    return (
+        f"CITY_INDEX_HOME is {home}, which can be no folder ({os.strerror(problem)}); set it to a folder, or to a "
+        "place where this user may make one"
+    )
+
+
+def _is_there(path: Path) -> bool:
+    """Whether a path leads to something; a link that leads nowhere is something in the way.
+
+    Raises:
+        OSError: this cannot be looked at, as where a file stands in the place of a folder.
+    """
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _complain(message: str, exit_code: int) -> int:

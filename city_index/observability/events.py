@@ -14,6 +14,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -218,7 +219,8 @@ class EventLog:
             **fields,
         }
         line = as_line({name: _tidy(value, self._settings) for name, value in record.items()})
-        self._echo(line)
+        with suppress(OSError):  # who listens may have gone; the log has the event
+            self._echo(line)
         try:
             _append(self._settings, line)
         except OSError:

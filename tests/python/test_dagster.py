@@ -9,15 +9,12 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
 import duckdb
 import pytest
-from dagster._core.events import EngineEventData
-from dagster._core.launcher import WorkerStatus
 from landing_files import CITIES, FRAMEWORK, OBSERVATIONS, make_door
 from support import Published, city_index, copy_home
 
@@ -29,7 +26,6 @@ from city_index.settings import PROJECT_DIRECTORY, Settings
 from orchestration.definitions import build_definitions
 from orchestration.defs.landing.sensor import landing_sensor
 from orchestration.defs.nightly.jobs import nightly_job
-from orchestration.launcher import LocalRunLauncher, lives
 
 
 @pytest.fixture(scope="module")
@@ -471,24 +467,3 @@ def test_a_job_from_the_command_line_opens_its_session_once(tmp_path: Path) -> N
     assert done.returncode == 0, done.stderr[-2000:]
     events = (home / "logs" / "events.jsonl").read_text(encoding="utf-8").splitlines()
     assert sum(json.loads(line)["event"] == "run_started" for line in events) == 1
-
-
-def test_a_run_whose_process_is_gone_is_told_from_one_that_works(tmp_path: Path) -> None:
-    """The daemon asks the launcher of dagster.yaml; what it hears decides whether the run is ended and started anew."""
-    shutil.copyfile(PROJECT_DIRECTORY / "dagster.yaml", tmp_path / "dagster.yaml")
-    sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
-        launcher = instance.run_launcher
-        assert isinstance(launcher, LocalRunLauncher) and launcher.supports_check_run_worker_health
-        run = dg.DagsterRun(job_name="nightly", status=dg.DagsterRunStatus.STARTED)
-        instance.add_run(run)
-        assert launcher.check_run_worker_health(run).status == WorkerStatus.RUNNING
-        instance.report_engine_event("Started process", run, EngineEventData.in_process(sleeper.pid))
-        assert launcher.check_run_worker_health(run).status == WorkerStatus.RUNNING
-        # A process that has the same number and began later is another one.
-        assert lives(sleeper.pid, time.time()) and not lives(sleeper.pid, time.time() - 3600)
-        sleeper.kill()
-        os.waitid(os.P_PID, sleeper.pid, os.WEXITED | os.WNOWAIT)
-        assert launcher.check_run_worker_health(run).status == WorkerStatus.NOT_FOUND or not Path("/proc").exists()
-        sleeper.wait()
-        assert launcher.check_run_worker_health(run).status == WorkerStatus.NOT_FOUND

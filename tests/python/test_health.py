@@ -293,6 +293,32 @@ def test_a_fault_is_named_with_its_remedy_and_the_remedy_works(settings: Setting
     assert found(settings) == []
 
 
+def test_dagsters_daemon_and_settings_are_asked_for_where_it_runs_the_nights(tmp_path: Path) -> None:
+    settings = Settings(project_directory=PROJECT_DIRECTORY, home=tmp_path, environment="prod")
+    folder = settings.dagster_home / "history"
+    folder.mkdir(parents=True)
+    (settings.dagster_home / "dagster.yaml").write_text("run_monitoring: {enabled: true}", encoding="utf-8")
+    with closing(sqlite3.connect(folder / "runs.db")) as connection, connection:
+        connection.execute("create table runs (run_id, status, start_time, create_timestamp)")
+        connection.execute("create table daemon_heartbeats (timestamp)")
+        connection.execute("insert into daemon_heartbeats values ('')")
+
+    def say(heard: timedelta) -> list[str]:
+        moment = (datetime.now(UTC) - heard).replace(tzinfo=None).isoformat(sep=" ")
+        _execute(settings, f"update daemon_heartbeats set timestamp = '{moment}'")
+        return list(health._dagster(settings))
+
+    assert say(timedelta(days=4)) == [], "cron runs the nights"
+    silent, lacking = say(timedelta(hours=1))
+    assert "daemon was last heard at" in silent
+    assert "lacks run_launcher, retention, run_monitoring: poll_interval_seconds" in lacking
+    shutil.copyfile(PROJECT_DIRECTORY / "dagster.yaml", settings.dagster_home / "dagster.yaml")
+    assert say(timedelta(seconds=30)) == []
+    (settings.dagster_home / "dagster.yaml").write_text("[", encoding="utf-8")
+    (damaged,) = say(timedelta(seconds=30))
+    assert "dagster.yaml cannot be read" in damaged
+
+
 def test_an_open_reader_is_no_fault(settings: Settings) -> None:
     with duckdb.connect(str(settings.published_database), read_only=True) as reader:
         reader.execute("select * from meta_release")

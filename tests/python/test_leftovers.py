@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import pytest
 
 from city_index.builds import parsed_folder, parsed_project
 from city_index.checksums import file_sha256
+from city_index.cli import _home_problem
 from city_index.cli.ingest import _copy, _place
 from city_index.database import connect
 from city_index.errors import CityIndexError, NothingPublishable, UsageError
@@ -24,7 +27,7 @@ from city_index.helper_process import wait_for_helpers
 from city_index.landing.door import copy_in_progress
 from city_index.last_run import read_last_run
 from city_index.leftovers import remove_leftovers
-from city_index.lock import file_lock
+from city_index.lock import file_lock, rebuild_lock
 from city_index.releases import store
 from city_index.session import rebuild_session
 from city_index.settings import PROJECT_DIRECTORY, Settings
@@ -269,6 +272,35 @@ def test_files_of_a_publication_that_was_cut_short_go_with_the_next(settings: Se
     assert store.publish_wanted(settings).release_id == newer.release_id
     assert not (settings.published / "only_1.txt").exists()
     assert nothing_left_over(settings) == []
+
+
+def test_asking_who_holds_the_lock_refuses_no_rebuild(tmp_path: Path) -> None:
+    lock_file = tmp_path / "rebuild.lock"
+    with lock_file.open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_SH)
+        end = threading.Timer(0.1, fcntl.flock, (stream, fcntl.LOCK_UN))
+        end.start()
+        with rebuild_lock(lock_file, "a test"):
+            assert json.loads(lock_file.read_text(encoding="utf-8"))["what"] == "a test"
+        end.join()
+
+
+@pytest.mark.parametrize(
+    ("home", "said"),
+    [
+        ("file/home", "Not a directory"),
+        ("file", "Not a directory"),
+        ("new/home", ""),
+    ],
+)
+def test_looking_whether_a_home_can_be_made_makes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: str, said: str
+) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    monkeypatch.setenv("CITY_INDEX_HOME", str(tmp_path / home))
+    problem = _home_problem()
+    assert said in problem if said else problem is None
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_a_run_that_fails_before_its_first_step_is_recorded(tmp_path: Path) -> None:

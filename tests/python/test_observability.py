@@ -138,6 +138,36 @@ def test_a_log_that_cannot_be_written_fails_nothing_and_is_counted(tmp_path: Pat
     assert settings.logs.read_text(encoding="utf-8") == "in the way"
 
 
+def test_nobody_who_listens_fails_nothing(tmp_path: Path) -> None:
+    """Standard output may be full or closed; the run, its exit code and its log are as they would have been."""
+    code = (
+        "import sys\n"
+        "from city_index.observability.observer import RunObserver\n"
+        "from city_index.progress import reporter_for_stdout\n"
+        "from city_index.settings import Settings\n"
+        "observer = RunObserver(Settings.from_environment(), 'test', reporter_for_stdout(sys.argv[1]))\n"
+        "observer.started()\n"
+        "observer.reporter.stage('inputs')\n"
+        "observer.reporter.finish('done')\n"
+        "observer.finished('unchanged', None, [])\n"
+    )
+    for log_format in ("json", "human"):
+        home = tmp_path / log_format
+        with Path("/dev/full").open("w") as full:
+            done = subprocess.run(
+                [sys.executable, "-c", code, log_format],
+                cwd=PROJECT_DIRECTORY,
+                env={"PATH": "/usr/bin:/bin", "CITY_INDEX_HOME": str(home)},
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                check=False,
+            )
+        assert (done.returncode, done.stderr) == (0, "")
+        found = [event["event"] for event in read_events(settings_of(home))]
+        assert found == ["run_started", "stage_started", "stage_finished", "run_finished"]
+
+
 def test_landings_and_checks_are_events_with_their_counts(tmp_path: Path) -> None:
     door, recorder = make_door(tmp_path), Recorder()
     observer = RunObserver(door.settings, "test", recorder)

@@ -214,6 +214,28 @@ def test_nothing_goes_while_a_run_is_in_progress(history: History) -> None:
     assert started in history.run_ids()
 
 
+def test_no_run_can_write_between_the_look_at_the_runs_and_the_removal_of_events(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Were the runs asked for before, one that begins meanwhile would lose the events that it has written."""
+    looks = []
+    ask = dg.DagsterInstance.get_run_records
+
+    def ask_and_try_to_write(instance: dg.DagsterInstance, *arguments: object, **options: object) -> object:
+        with closing(sqlite3.connect(history.root / "history" / "runs" / "index.db", timeout=0)) as connection:
+            try:
+                connection.execute("begin immediate")
+                looks.append("free")
+            except sqlite3.OperationalError:
+                looks.append("locked")
+        return ask(instance, *arguments, **options)
+
+    monkeypatch.setattr(dg.DagsterInstance, "get_run_records", ask_and_try_to_write)
+    history.prune()
+    # To see what is old, and which files are nobody's; then for the events of index.db, and for those of the other.
+    assert looks == ["free", "free", "locked", "free"]
+
+
 def test_files_that_a_deleted_run_left_behind_go(history: History) -> None:
     ids = history.run_ids()
     with dg.DagsterInstance.from_config(str(history.root)) as instance:
