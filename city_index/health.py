@@ -289,6 +289,7 @@ def _leftovers(settings: Settings) -> Iterator[str]:
         *settings.releases.glob(".staging-*"),
         *(folder for folder in store.unreadable_releases(settings) if not (folder / MANIFEST_NAME).exists()),
         *settings.published.rglob(".*.publishing"),
+        *(path for path in (store.activation_mark(settings),) if path.exists()),
         *settings.home.glob(".*.tmp"),
         *settings.dagster_home.glob(".*.tmp"),
         *(path for path in _own_to_a_run(settings) if path.exists() and not is_no_own_folder(path)),

@@ -38,7 +38,7 @@ from city_index.checks import (
 )
 from city_index.database import open_database
 from city_index.durability import sync_folder
-from city_index.errors import GateRefused, NothingPublishable, in_one_line
+from city_index.errors import CityIndexError, GateRefused, NothingPublishable, in_one_line
 from city_index.gates.client import GateClient
 from city_index.gates.suites import INPUT_IS_THERE
 from city_index.hashing import code_version, input_files, input_hash
@@ -119,6 +119,8 @@ class RebuildSession:
     Attributes:
         outcome: how the rebuild ended, once it has published.
         accepts_removals: whether a person said that cities, editions or landed files may go this time.
+        completed: how a publication that an earlier run left cut short was completed at the beginning; None where there
+            was none.
         reported_failure: the failure that people were told of already; None where there was none.
         landings: what this rebuild landed.
         observer: hears what happens, for the log and the metrics.
@@ -129,6 +131,7 @@ class RebuildSession:
     observer: RunObserver
     outcome: Outcome | None = None
     accepts_removals: bool = False
+    completed: str | None = None
     reported_failure: str | None = None
     landings: list[LandingOutcome] = field(default_factory=list)
     _build: Build | None = None
@@ -420,7 +423,8 @@ class RebuildSession:
         store.prune(self.settings)
         manifest = store.current_release(self.settings)
         self.outcome = Outcome(kind=kind, manifest=manifest, checks=checks)
-        self.observer.published(kind, manifest)
+        # What was completed at the beginning has been told then.
+        self.observer.published(UNCHANGED if is_unchanged and kind == self.completed else kind, manifest)
         self.reporter.finish(f"{kind}: release {manifest.release_id}")
         return self.outcome
 
@@ -436,8 +440,8 @@ class RebuildSession:
         """See that the wanted release is the published one; says what that took."""
         published = store.publish_wanted(self.settings)
         if published is None:
-            return UNCHANGED
-        return RESTORED if current is None or current.release_id == published.release_id else PUBLISHED
+            return self.completed or UNCHANGED
+        return _kind(current, published)
 
     def _assemble(self, sequence: int, checks: list[Check]) -> Candidate:
         build = self.build
@@ -469,6 +473,28 @@ class RebuildSession:
         manifest.files.update(list_files(folder))
         sync_folder(folder)
         write_manifest(folder, manifest)
+
+
+def _kind(before: Manifest | None, published: Manifest) -> str:
+    """What publishing a kept release was to readers."""
+    return RESTORED if before is None or before.release_id == published.release_id else PUBLISHED
+
+
+def complete_publication(settings: Settings, observer: RunObserver) -> str | None:
+    """Complete a publication that was cut short, whatever becomes of the run; gives its kind, or None.
+
+    What stands in its way, such as a damaged kept release, is said where a release is published next.
+    """
+    before = store.current_release(settings)
+    try:
+        manifest = store.complete_activation(settings)
+    except (CityIndexError, OSError):
+        return None
+    if manifest is None:
+        return None
+    kind = _kind(before, manifest)
+    observer.published(kind, manifest)
+    return kind
 
 
 def _counted(checks: list[Check]) -> str:
@@ -553,8 +579,9 @@ def _open_session(settings: Settings, observer: RunObserver) -> Iterator[Rebuild
     for path in (settings.warehouse, settings.releases):
         path.mkdir(parents=True, exist_ok=True)
     remove_leftovers(settings)
+    completed = complete_publication(settings, observer)
     with temporary_files_in(settings.temporary), ObservedGates(settings, observer) as gates:
-        session = RebuildSession(settings=settings, gates=gates, observer=observer)
+        session = RebuildSession(settings=settings, gates=gates, observer=observer, completed=completed)
         with _active_guard:
             _active = session
         try:

@@ -49,6 +49,11 @@ def rollback(release_id: str) -> None:
             remove_leftovers(settings)
             manifest = store.roll_back(settings, release_id)
         except BaseException as error:
+            # Where nothing is rolled back, what a killed run left half published is made whole all the same.
+            if isinstance(error, CityIndexError) and store.activation_mark(settings).exists():
+                from city_index.session import complete_publication
+
+                complete_publication(settings, observer)
             observer.finished("failed", in_one_line(error), None)
             raise
         observer.published(ROLLED_BACK, manifest)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
-from city_index.errors import UsageError
+from city_index.errors import CityIndexError, UsageError, in_one_line
 from city_index.landing.door import Arrival, RefusedFile, look
 from city_index.landing.raw_store import BatchRecord, RawStore
 from city_index.last_run import read_last_run
@@ -17,6 +18,11 @@ from city_index.lock import lock_holder
 from city_index.observability.metrics import exposition, read_state
 from city_index.releases import store
 from city_index.settings import Settings
+
+Part = TypeVar("Part")
+
+# How much is repeated of what cannot be read.
+_SAID = 300
 
 # How many waiting files are named.
 _SHOWN_FILES = 5
@@ -55,9 +61,11 @@ def status(as_json: bool, prometheus: bool) -> None:
 
 
 def status_record(settings: Settings) -> dict[str, Any]:
-    """What `city-index status` says, for programs; null where there is none."""
+    """What `city-index status` says, for programs; null where there is none, or it cannot be read, see ``errors``."""
     current, wanted = store.current_release(settings), store.wanted_release(settings)
-    waiting, refused = _landing(settings)
+    errors: list[str] = []
+    landing = _unless_unreadable(lambda: _landing(settings), errors.append)
+    unpublished = _unless_unreadable(lambda: _unpublished(settings), errors.append)
     holder = lock_holder(settings.lock_file)
     last_run = read_last_run(settings)
     return {
@@ -76,20 +84,37 @@ def status_record(settings: Settings) -> dict[str, Any]:
         },
         "wanted_release_id": None if wanted is None else wanted.release_id,
         "kept_release_ids": [manifest.release_id for manifest in store.kept_releases(settings)],
-        "landing": {
-            "waiting": [arrival.name for arrival in waiting],
+        "landing": None
+        if landing is None
+        else {
+            "waiting": [arrival.name for arrival in landing[0]],
             "refused": [
-                {"file": file.name, "kind": file.kind, "reason": file.reason, "detail": file.detail} for file in refused
+                {"file": file.name, "kind": file.kind, "reason": file.reason, "detail": file.detail}
+                for file in landing[1]
             ],
         },
         "quarantine": [
             {"kind": kind, "reason": reason, "open": int(count), "ever": int(total)}
             for kind, reason, count, total in _quarantine_rows(settings) or []
         ],
-        "unpublished_batches": [asdict(record) for record in _unpublished(settings)],
+        "unpublished_batches": None if unpublished is None else [asdict(record) for record in unpublished],
         "last_run": None if last_run is None else asdict(last_run),
         "rebuild_holder": holder,
+        "errors": errors,
     }
+
+
+def _unless_unreadable(look: Callable[[], Part], say: Callable[[str], object]) -> Part | None:
+    """What a look at the home gives; None where something there cannot be read, which is said."""
+    try:
+        return look()
+    except (CityIndexError, OSError) as error:
+        say(in_one_line(error, _SAID))
+        return None
+
+
+def _say_unreadable(sentence: str) -> None:
+    click.echo(f"unreadable  {sentence}")
 
 
 def _say_status(settings: Settings) -> None:
@@ -125,7 +150,7 @@ def _say_status(settings: Settings) -> None:
 
 def _say_landing(settings: Settings) -> None:
     """What waits in the landing folder, what it refused, and what the published release has in quarantine."""
-    waiting, refused = _landing(settings)
+    waiting, refused = _unless_unreadable(lambda: _landing(settings), _say_unreadable) or ([], [])
     if waiting:
         names = ", ".join(arrival.name for arrival in waiting[:_SHOWN_FILES])
         more = f" and {len(waiting) - _SHOWN_FILES} more" if len(waiting) > _SHOWN_FILES else ""
@@ -146,7 +171,7 @@ def _landing(settings: Settings) -> tuple[list[Arrival], list[RefusedFile]]:
 
 
 def _say_unpublished(settings: Settings) -> None:
-    for record in _unpublished(settings):
+    for record in _unless_unreadable(lambda: _unpublished(settings), _say_unreadable) or []:
         click.echo(
             f"unpublished {record.kind}/{record.file_name}: {record.accepted_count:,} rows accepted, "
             f"{record.quarantined_count:,} quarantined, batch {record.batch_id}"

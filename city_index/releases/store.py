@@ -222,6 +222,8 @@ def activate(settings: Settings, manifest: Manifest) -> None:
     before = current_release(settings)
     _demand_shape(settings, list(published.files))
     make_published_folders(settings, settings.published)
+    # A mark that this has begun stands until it is done: a run that begins later sees that it was cut short.
+    write_in_one_step(activation_mark(settings), json.dumps({"release_id": manifest.release_id}))
     # A write-ahead log beside the file would make every reader fail; the published file never has one of its own.
     Path(f"{settings.published_database}.wal").unlink(missing_ok=True)
     for name in sorted(published.files, key=lambda name: name != DATABASE_NAME):
@@ -237,6 +239,12 @@ def activate(settings: Settings, manifest: Manifest) -> None:
             sync(directory)
     write_manifest(settings.published, published, PUBLISHED_FILE_MODE)
     sync(settings.published)
+    activation_mark(settings).unlink(missing_ok=True)
+
+
+def activation_mark(settings: Settings) -> Path:
+    """The file that stands while the published files are being replaced."""
+    return settings.home / "publishing.json"
 
 
 def _stale_files(settings: Settings, before: Manifest | None) -> set[str]:
@@ -306,9 +314,24 @@ def publish_wanted(settings: Settings) -> Manifest | None:
     if wanted is None:
         return None
     if current is not None and current.release_id == wanted.release_id and not published_faults(settings):
+        activation_mark(settings).unlink(missing_ok=True)  # it was cut short after all was done
         return None
     activate(settings, wanted)
     return wanted
+
+
+def complete_activation(settings: Settings) -> Manifest | None:
+    """Publish the wanted release where another one is published, or where publishing was cut short; gives it then.
+
+    What is damaged otherwise is not looked for: that takes reading every published file, see ``publish_wanted``.
+    """
+    current, wanted = current_release(settings), wanted_release(settings)
+    if wanted is None:
+        return None
+    is_wanted = current is not None and current.release_id == wanted.release_id
+    if is_wanted and not activation_mark(settings).exists():
+        return None
+    return publish_wanted(settings)
 
 
 def prune(settings: Settings) -> list[str]:
@@ -353,6 +376,8 @@ def roll_back(settings: Settings, release_id: str) -> Manifest:
     else:
         write_in_one_step(_rollback_file(settings), json.dumps({"from": newest, "to": release_id}))
     sync(settings.home)
-    if not is_published:
+    if is_published:
+        activation_mark(settings).unlink(missing_ok=True)
+    else:
         activate(settings, releases[release_id])
     return releases[release_id]

@@ -20,7 +20,7 @@ from city_index.checksums import file_sha256
 from city_index.cli import _home_problem
 from city_index.cli.ingest import _copy, _place
 from city_index.database import connect
-from city_index.errors import CityIndexError, NothingPublishable, UsageError
+from city_index.errors import CityIndexError, GateRefused, NothingPublishable, UsageError
 from city_index.hashing import code_version
 from city_index.health import problems
 from city_index.helper_process import wait_for_helpers
@@ -28,11 +28,13 @@ from city_index.landing.door import copy_in_progress
 from city_index.last_run import read_last_run
 from city_index.leftovers import remove_leftovers
 from city_index.lock import file_lock, rebuild_lock
+from city_index.observability.events import read_events
 from city_index.releases import store
+from city_index.releases.manifest import Manifest
 from city_index.session import rebuild_session
 from city_index.settings import PROJECT_DIRECTORY, Settings
 from city_index.temporary import temporary_files_in
-from reliability.invariants import nothing_left_over
+from reliability.invariants import nothing_left_over, run_city_index
 from reliability.killing.homes import keep_release, small_home
 
 # A helper that says that it has begun and would then stay for a long time.
@@ -272,6 +274,64 @@ def test_files_of_a_publication_that_was_cut_short_go_with_the_next(settings: Se
     assert store.publish_wanted(settings).release_id == newer.release_id
     assert not (settings.published / "only_1.txt").exists()
     assert nothing_left_over(settings) == []
+
+
+def _cut_activation_short(monkeypatch: pytest.MonkeyPatch, settings: Settings, release: Manifest) -> None:
+    """A publication that is cut short after it has replaced the database."""
+
+    def cut_short(source: Path, target: Path) -> None:
+        if target != settings.published_database:
+            raise KeyboardInterrupt
+        replace_file(source, target)
+
+    replace_file = store._replace_file
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "_replace_file", cut_short)
+        with pytest.raises(KeyboardInterrupt):
+            store.activate(settings, release)
+    assert store.published_faults(settings) != []
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_publication_that_was_cut_short_is_completed_by_a_run_that_fails(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Also where the manifest names the release that is wanted, as after a rollback from one that never got through."""
+    newer, older = store.kept_releases(settings)
+    if number:
+        store.roll_back(settings, older.release_id)
+        _cut_activation_short(monkeypatch, settings, newer)
+    else:
+        _cut_activation_short(monkeypatch, settings, keep_release(settings, 3))
+    wanted = store.wanted_release(settings)
+    with pytest.raises(GateRefused), rebuild_session(settings, "a test"):
+        raise GateRefused("a gate refused")
+    assert store.published_faults(settings) == []
+    assert store.current_release(settings).release_id == wanted.release_id
+    assert read_last_run(settings).outcome == "failed"
+    told = [event for event in read_events(settings) if event["event"] == "release_published"]
+    assert [event["outcome"] for event in told] == ["restored" if number else "published"]
+    assert not store.activation_mark(settings).exists()
+
+
+def test_a_rollback_that_is_refused_completes_what_was_cut_short(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newest = keep_release(settings, 3)
+    _cut_activation_short(monkeypatch, settings, newest)
+    refused = run_city_index(settings, "rollback", "20200101T000000Z-00000000")
+    assert refused.returncode == 2, refused.stderr
+    assert store.current_release(settings).release_id == newest.release_id
+    assert store.published_faults(settings) == [] and not store.activation_mark(settings).exists()
+
+
+def test_what_stands_in_the_way_of_completing_ends_no_run(settings: Settings) -> None:
+    published = store.current_release(settings)
+    newest = keep_release(settings, 3)
+    (settings.releases / newest.release_id / "only_3.txt").write_bytes(b"damaged")
+    with rebuild_session(settings, "a test") as session:
+        assert session.completed is None
+    assert store.current_release(settings) == published
 
 
 def test_asking_who_holds_the_lock_refuses_no_rebuild(tmp_path: Path) -> None:

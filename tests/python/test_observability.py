@@ -423,6 +423,25 @@ def test_status_speaks_to_programs(tmp_path: Path) -> None:
     assert both.returncode == 2 and both.stderr.count("\n") == 1
 
 
+def test_status_answers_where_something_cannot_be_read(tmp_path: Path) -> None:
+    door = make_door(tmp_path)
+    door.drop("cities", "a.csv", CITIES)
+    door.land()
+    (landed,) = (door.settings.raw / "cities").iterdir()
+    landed.write_bytes(b"no Parquet")
+    door.settings.refused_files.write_bytes(b"no Parquet")
+    answer = city_index("status", "--json", home=tmp_path)
+    said = json.loads(answer.stdout)
+    assert answer.returncode == 0 and said["landing"] is None and said["unpublished_batches"] is None
+    assert [name in error for name, error in zip(("refused_files", landed.name), said["errors"], strict=True)] == [
+        True
+    ] * 2
+    assert city_index("status", home=tmp_path).stdout.count("\nunreadable  ") == 2
+    landed.unlink()
+    door.settings.refused_files.unlink()
+    assert json.loads(city_index("status", "--json", home=tmp_path).stdout)["errors"] == []
+
+
 def test_a_rollback_is_told_too(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     ids = ["20260101T000000Z-00000001", "20260102T000000Z-00000002"]
