@@ -110,6 +110,7 @@ def _own_folders(settings: Settings) -> list[Path]:
         settings.raw,
         settings.quarantine,
         settings.archive,
+        settings.let_go,
         settings.published,
         settings.releases,
         settings.warehouse,

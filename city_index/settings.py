@@ -177,6 +177,11 @@ class Settings:
         return self.home / "archive"
 
     @property
+    def let_go(self) -> Path:
+        """Landed files that a person let go, and those that belong to no batch; no run removes anything there."""
+        return self.home / "let_go"
+
+    @property
     def landing_work(self) -> Path:
         """What a landing writes before it is committed; emptied before each."""
         return self.home / "landing_work"

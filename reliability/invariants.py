@@ -48,7 +48,7 @@ _MAY_STAND = [
         rf"(raw|quarantine)/|(raw|quarantine)/{_KIND}/",
         rf"(raw|quarantine)/{_KIND}/({_BATCH}|\d{{6}}-\d{{6}}-merged)\.parquet",
         rf"archive/|archive/{_KIND}/|archive/{_KIND}/{_BATCH}/|archive/{_KIND}/{_BATCH}/[^/]+",
-        r"archive/let_go/.*",
+        r"let_go/.*",
         r"warehouse/",
         r"warehouse/build/|warehouse/build/build\.json|warehouse/build/build\.duckdb|warehouse/build/checks/",
         r"warehouse/build/checks/(raw\.json|marts\.json|audited\.sha256)",

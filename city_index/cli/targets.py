@@ -46,6 +46,7 @@ def target_of(
         settings.raw,
         settings.quarantine,
         settings.archive,
+        settings.let_go,
         settings.landing,
         settings.warehouse,
         settings.dagster_home,

@@ -368,11 +368,14 @@ class Landing:
         failed = [check.sentence() for check in self._outcome.checks if check.stops_publishing]
         if failed:
             raise GateRefused(f"a quality gate refused what was to be landed: {failed[0]}; nothing was landed")
-        for batch, arrival in prepared:
-            self._outcome.batches.append(LandedBatch(batch.record, *_reasons(connection, batch)))
-            self._store.commit(batch)
-            if arrival is not None:
-                self._archive(batch.record, arrival)
+        try:
+            for batch, arrival in prepared:
+                self._outcome.batches.append(LandedBatch(batch.record, *_reasons(connection, batch)))
+                self._store.commit(batch)
+                if arrival is not None:
+                    self._archive(batch.record, arrival)
+        finally:
+            self._store.settle()
         for arrival, record in self._twice:
             self._outcome.repeated.append((arrival.name, record.batch_id))
             self._archive(record, arrival)

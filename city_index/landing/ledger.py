@@ -4,19 +4,27 @@ What belongs here: noting what is about to be committed, completing or undoing a
 the folders against what is noted. Writing the files and putting them in place is the raw store's.
 
 A change is noted before its first file is moved and struck off after the last one, so what a killed landing left is
-known: where the deciding file of the change stands in its place the change is completed, elsewhere it is undone.
+known: where the deciding file of the change stands in its place the change is completed, elsewhere it is undone; but
+only while its folder is there, since a folder that has vanished decides nothing. Within a landing the last change stays
+noted until the next one is, so each costs one writing.
+
+Nothing here removes a row: what a person lets go, and what nobody knows, moves to ``let_go/`` and stays there.
 """
 
 from __future__ import annotations
 
+import errno
+import filecmp
 import json
+import os
+import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from city_index.checksums import Checksum, file_checksum
-from city_index.durability import temporary_of, write_in_one_step
-from city_index.errors import GateRefused
+from city_index.durability import sync, temporary_of, write_in_one_step
+from city_index.errors import CityIndexError, GateRefused
 from city_index.settings import Settings
 
 
@@ -46,14 +54,17 @@ class _Change:
     """A change that is being made.
 
     Attributes:
-        decided_by: the file that makes the change stand once it is in its place.
+        decided_by: the file that makes the change stand once it is in its place; empty where files are let go, which
+            stands once it is noted.
         adds: the files that come, by name.
         removes: the names of those that go.
+        lets_go: the names of those that move to ``let_go/``.
     """
 
     decided_by: str
     adds: dict[str, Checksum]
     removes: list[str]
+    lets_go: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -72,6 +83,8 @@ class Ledger:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._roots = (settings.raw, settings.quarantine)
+        self._content: _Content | None = None  # as it stands, or is about to be written; None: read it
+        self._is_unwritten = False
 
     @property
     def path(self) -> Path:
@@ -91,7 +104,8 @@ class Ledger:
             removes: the files that go afterwards.
             decided_by: the place of the file that makes the change stand; the last that is put there.
         """
-        content = self._read()
+        content = self._current()
+        self._carry_out(content)
         content.change = _Change(
             decided_by=self._name(decided_by),
             adds={self._name(place): file_checksum(source) for place, source in adds.items()},
@@ -99,25 +113,95 @@ class Ledger:
         )
         self._write(content)
 
+    def end(self) -> None:
+        """Say that the files of the change that was begun are in their place; those that they replace go."""
+        self._carry_out(self._current())
+
+    def settle(self) -> None:
+        """Write down that the last change is complete. Where one was cut short it stays noted."""
+        if self._is_unwritten and self._content is not None and self._content.change is None:
+            self._write(self._content)
+
     def complete(self) -> None:
-        """Complete the change that is noted, or undo it where its deciding file never came."""
+        """Complete the change that is noted, or undo it where its deciding file never came.
+
+        Hold the files against their checksums before that: a completed change removes files.
+
+        Raises:
+            GateRefused: the folder that would tell has vanished.
+        """
+        content = self._current()
+        if content.change is not None:
+            self._carry_out(content)
+            self._write(content)
+
+    def clear_up(self) -> None:
+        """Begin anew from what is on disk, without what a killed writing left there."""
         temporary_of(self.path).unlink(missing_ok=True)
-        if not self.exists:
-            return
-        content = self._read()
+        self._content, self._is_unwritten = None, False
+
+    def _carry_out(self, content: _Content) -> None:
         change = content.change
         if change is None:
             return
-        if self._path(change.decided_by).exists():
+        if change.lets_go:
+            for name in change.lets_go:
+                if self._path(name).exists():
+                    self.set_aside(self._path(name))
+        elif self._is_decided(change):
+            self._remove(change.removes)
             for name in change.removes:
-                self._path(name).unlink(missing_ok=True)
                 content.files.pop(name, None)
             content.files.update(change.adds)
+        elif self._may_be_undone(change):
+            self._remove(change.adds)
         else:
-            for name in change.adds:
-                self._path(name).unlink(missing_ok=True)
+            raise GateRefused(f"a landing was cut short, and {self._undecided(change).sentence()}; nothing was undone")
         content.change = None
-        self._write(content)
+        self._is_unwritten = True
+
+    def _is_decided(self, change: _Change) -> bool:
+        return self._path(change.decided_by).exists()
+
+    def _may_be_undone(self, change: _Change) -> bool:
+        """Whether the missing file of a change tells that it was not made: its folder must be there to tell."""
+        return self._path(change.decided_by).parent.is_dir()
+
+    def _undecided(self, change: _Change) -> LandedFault:
+        return LandedFault(
+            self._gone(self._path(change.decided_by)), "is missing", f"{_RESTORE}, or {_LET_GO}", (change.decided_by,)
+        )
+
+    def _remove(self, names: Iterable[str]) -> None:
+        """Remove files, durably: what the ledger no longer names must not come back when the power goes."""
+        paths = [self._path(name) for name in names]
+        for path in paths:
+            path.unlink(missing_ok=True)
+        _sync_folders({path.parent for path in paths})
+
+    def set_aside(self, path: Path) -> None:
+        """Move a file of raw/ or quarantine/ to ``let_go/``, also where that is another disk; cut short, do it again.
+
+        No run removes anything there. A file of the same name that holds other bytes stays, beside the new one.
+        """
+        first = self._settings.let_go / self._name(path)
+        first.parent.mkdir(parents=True, exist_ok=True)
+        place, count = first, 1
+        while place.exists() and not filecmp.cmp(place, path, shallow=False):
+            count += 1
+            place = first.with_name(f"{first.stem}-{count}{first.suffix}")
+        try:
+            os.rename(path, place)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            part = temporary_of(place)
+            shutil.copyfile(path, part)
+            sync(part)
+            os.replace(part, place)
+            _sync_folders({place.parent})
+            path.unlink()
+        _sync_folders({place.parent, path.parent})
 
     def has_change(self) -> bool:
         """Whether a change was begun and is not complete."""
@@ -125,7 +209,7 @@ class Ledger:
 
     def take_up(self) -> int:
         """Note every file as it stands, in a home that has no ledger yet; gives how many."""
-        content = _Content({self._name(path): file_checksum(path) for path in self._found()})
+        content = self._content = _Content({self._name(path): file_checksum(path) for path in self._found()})
         self._write(content)
         return len(content.files)
 
@@ -138,9 +222,13 @@ class Ledger:
         if not self.exists:
             return []
         content = self._read()
-        files = dict(content.files)
-        # What is being moved may be there or not.
-        passing = set() if content.change is None else {*content.change.adds, *content.change.removes}
+        files, change = dict(content.files), content.change
+        passing: set[str] = set()  # what is being moved: it may be there or not
+        if change is not None and (change.lets_go or self._is_decided(change)):
+            passing = {*change.removes, *change.lets_go}
+            files |= change.adds
+        elif change is not None:
+            passing = set(change.adds)
         for name in passing:
             files.pop(name, None)
         found = [
@@ -151,6 +239,8 @@ class Ledger:
         if found:
             return found
         missing: dict[Path, list[str]] = {}
+        if change is not None and not (change.lets_go or self._is_decided(change) or self._may_be_undone(change)):
+            missing[self._gone(self._path(change.decided_by))] = [change.decided_by]
         for name, expected in sorted(files.items()):
             path = self._path(name)
             try:
@@ -167,49 +257,103 @@ class Ledger:
                         path, "holds other bytes than were landed", f"{_RESTORE}, or move it away and see again"
                     )
                 )
+        strangers = [
+            path for path in self._found() if self._name(path) not in files and self._name(path) not in passing
+        ]
+        earlier = self._landed_without_ledger(strangers, [self._path(name) for name in files])
+        found += [
+            LandedFault(
+                path,
+                f"holds batches that {self.path.name} does not know",
+                f"where an earlier version of City Index landed it, delete {self.path}, and the next run takes up what "
+                "stands in raw/ and quarantine/; otherwise move it away",
+            )
+            for path in strangers
+            if path in earlier
+        ]
         for path, names in missing.items():
             count = f" with {len(names)} landed files" if path != self._path(names[0]) else ""
             found.append(LandedFault(path, f"is missing{count}", f"{_RESTORE}, or {_LET_GO}", tuple(names)))
         found += [
             LandedFault(path, "was not landed here", "move it away; files come in through the landing folder")
-            for path in self._found()
-            if self._name(path) not in files and self._name(path) not in passing
+            for path in strangers
+            if path not in earlier
         ]
         return found
 
+    def _landed_without_ledger(self, strangers: list[Path], known: list[Path]) -> set[Path]:
+        """Of the files that the ledger does not know, those that hold whole batches which no other file holds.
+
+        An earlier version, which keeps no checksums, lands and merges files without noting them.
+        """
+        from city_index.landing.raw_store import read_records
+
+        landed = [path for path in strangers if path.is_relative_to(self._settings.raw)]
+        if not landed:
+            return set()
+        try:
+            records = read_records(
+                [path for path in known if path.is_relative_to(self._settings.raw) and path.exists()]
+            )
+        except CityIndexError:
+            return set()  # what is damaged comes first
+        batches = {record.batch_id for found in records.values() for record in found}
+        whole = set()
+        for path in landed:
+            try:
+                own = {record.batch_id for record in read_records([path])[path]}
+            except CityIndexError:
+                continue
+            if own and not own & batches:
+                whole.add(path)
+        names = {self._name(path) for path in whole}
+        return whole | {path for path in strangers if self._counterpart(self._name(path)) in names}
+
     def demand_intact(self, accepts_removals: bool = False) -> list[str]:
-        """Fail unless every landed file is as it was landed; gives what a person should know.
+        """Fail unless every landed file is as it was landed.
 
         Args:
-            accepts_removals: let files go that are missing, with what else there is of their batches.
+            accepts_removals: missing files are no reason to fail.
+
+        Returns:
+            The names of the files that are missing, to be let go.
 
         Raises:
             GateRefused: a file is changed, missing or unknown; the message says which and what to do.
         """
         found = self.faults()
-        missing = [name for fault in found for name in fault.names]
-        if missing and accepts_removals:
+        missing = [name for fault in found for name in fault.names] if accepts_removals else []
+        if missing:
             found = [fault for fault in found if not fault.names]
         if found:
             more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
             raise GateRefused(f"what was landed is damaged: {found[0].sentence()}{more}; nothing was built from it")
-        return [self._let_go(missing)] if missing else []
+        return missing
 
-    def _let_go(self, names: list[str]) -> str:
-        """Let missing files go, and with them what raw/ or quarantine/ still hold of the same batches."""
-        content = self._read()
-        gone = set(names) | {self._counterpart(name) for name in names}
-        for name in sorted(gone):
-            path = self._path(name)
-            if path.exists():
-                kept = self._settings.archive / "let_go" / name
-                kept.parent.mkdir(parents=True, exist_ok=True)
-                path.rename(kept)
+    def let_go(self, names: list[str]) -> str:
+        """Let missing files go, and with them what raw/ or quarantine/ still hold of the same batches.
+
+        It is noted before anything is moved, so that a kill in between is completed by the next run.
+
+        Returns:
+            What a person should know.
+        """
+        content = self._current()
+        gone = {*names, *(self._counterpart(name) for name in names)}
+        if content.change is not None and content.change.adds.keys() & gone:
+            # It can neither be completed nor undone; all that there is of it is kept.
+            gone |= {*content.change.adds, *content.change.removes}
+            content.change = None
+        self._carry_out(content)
+        for name in gone:
             content.files.pop(name, None)
+        content.change = _Change("", {}, [], sorted(name for name in gone if self._path(name).is_file()))
+        self._write(content)
+        self._carry_out(content)
         self._write(content)
         return (
             f"{len(names)} landed files are missing and were let go, such as {names[0]}; what else there was of their "
-            f"batches is in {self._settings.archive / 'let_go'}"
+            f"batches is in {self._settings.let_go}"
         )
 
     def _counterpart(self, name: str) -> str:
@@ -234,6 +378,12 @@ class Ledger:
     def _path(self, name: str) -> Path:
         return self._settings.home / name
 
+    def _current(self) -> _Content:
+        """The content to go on from: read once, and kept for the length of a landing."""
+        if self._content is None:
+            self._content = self._read()
+        return self._content
+
     def _read(self) -> _Content:
         if not self.exists:
             return _Content()
@@ -243,7 +393,12 @@ class Ledger:
             change = content["change"]
             if change is not None:
                 adds = {str(name): Checksum(**entry) for name, entry in change["adds"].items()}
-                change = _Change(str(change["decided_by"]), adds, [str(name) for name in change["removes"]])
+                change = _Change(
+                    str(change["decided_by"]),
+                    adds,
+                    [str(name) for name in change["removes"]],
+                    [str(name) for name in change.get("lets_go", [])],
+                )
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise GateRefused(
                 f"{self.path}, the checksums of what was landed, cannot be read ({type(error).__name__}); restore it "
@@ -253,4 +408,26 @@ class Ledger:
 
     def _write(self, content: _Content) -> None:
         self._settings.home.mkdir(parents=True, exist_ok=True)
-        write_in_one_step(self.path, json.dumps(asdict(content), indent=1, sort_keys=True) + "\n")
+        change = content.change
+        written = {
+            "files": _entries(content.files),
+            "change": None if change is None else vars(change) | {"adds": _entries(change.adds)},
+        }
+        try:
+            write_in_one_step(self.path, json.dumps(written, sort_keys=True) + "\n")
+        except BaseException:
+            self._content = None  # what is on disk counts
+            raise
+        finally:
+            self._is_unwritten = False
+
+
+def _entries(files: Mapping[str, Checksum]) -> dict[str, dict[str, object]]:
+    return {name: vars(checksum) for name, checksum in files.items()}
+
+
+def _sync_folders(folders: Iterable[Path]) -> None:
+    """Make what was moved into or out of folders durable."""
+    for folder in folders:
+        if folder.is_dir():
+            sync(folder)

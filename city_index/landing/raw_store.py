@@ -127,14 +127,16 @@ class RawStore:
                 the place of one of the folders.
         """
         empty_own_folder(self._settings.landing_work)
-        self._ledger.complete()
+        self._ledger.clear_up()
         if self._ledger.exists:
-            notes = self._ledger.demand_intact(accepts_removals)
+            missing = self._ledger.demand_intact(accepts_removals)
+            notes = [self._ledger.let_go(missing)] if missing else []
+            self._ledger.complete()
         else:
-            self._clear_up_without_ledger()
+            notes = self._clear_up_without_ledger()
             count = self._ledger.take_up()
-            notes = [f"{count} landed files had no checksum yet; they are taken as they are from now on"]
-            notes = notes if count else []
+            if count:
+                notes.append(f"{count} landed files had no checksum yet; they are taken as they are from now on")
         for folder in (self._settings.landing, self._settings.raw, self._settings.quarantine):
             for kind in KINDS:
                 if not (folder / kind).is_symlink():  # the landing folder may hold anything
@@ -142,8 +144,15 @@ class RawStore:
         self._records = None
         return notes
 
-    def _clear_up_without_ledger(self) -> None:
-        """Clear up after a kill in a home that has no ledger yet; the files themselves say what belongs there."""
+    def _clear_up_without_ledger(self) -> list[str]:
+        """Clear up after a kill in a home that has no ledger yet; the files themselves say what belongs there.
+
+        Rows that may be the only ones are set aside, and none removed: raw/ may have been lost as well as the ledger.
+
+        Returns:
+            What a person should know.
+        """
+        aside = 0
         for kind in KINDS:
             records = read_records(self.files(kind))
             batches = {path: {record.batch_id for record in found} for path, found in records.items()}
@@ -154,12 +163,25 @@ class RawStore:
             committed = {path.name for path in self.files(kind)}
             for path in self.quarantine_files(kind):
                 if path.name not in committed:
-                    path.unlink()
+                    self._ledger.set_aside(path)
+                    aside += 1
+        return (
+            [
+                f"{aside} files of {self._settings.quarantine.name}/ belong to no batch of {self._settings.raw.name}/; "
+                f"they were moved to {self._settings.let_go}"
+            ]
+            if aside
+            else []
+        )
 
     def commit(self, prepared: PreparedBatch) -> None:
-        """Commit a batch, durably and in one step."""
+        """Commit a batch, durably and in one step. After the last one call ``settle``."""
         name = f"{prepared.record.batch_id}.parquet"
         self._put(prepared.record.kind, name, prepared.accepted, prepared.quarantined)
+
+    def settle(self) -> None:
+        """Note that what was committed is complete; without it the next landing sees to that."""
+        self._ledger.settle()
 
     def _put(
         self, kind: str, name: str, accepted: Path, quarantined: Path | None, replaced: Iterable[Path] = ()
@@ -171,7 +193,7 @@ class RawStore:
         if quarantined is not None:
             _place(quarantined, quarantine_place)
         _place(accepted, place)
-        self._ledger.complete()
+        self._ledger.end()
         self._records = None
 
     def archive(self, record: BatchRecord, path: Path) -> str | None:
@@ -194,11 +216,14 @@ class RawStore:
     def merge_small_files(self) -> dict[str, int]:
         """Where many small files of a kind have piled up, merge them into one; gives how many, by kind."""
         merged = {}
-        for kind in KINDS:
-            small = [path for path in self.files(kind) if path.stat().st_size < _SMALL_BYTES]
-            if len(small) >= COMPACT_FROM:
-                self._merge(kind, small)
-                merged[kind] = len(small)
+        try:
+            for kind in KINDS:
+                small = [path for path in self.files(kind) if path.stat().st_size < _SMALL_BYTES]
+                if len(small) >= COMPACT_FROM:
+                    self._merge(kind, small)
+                    merged[kind] = len(small)
+        finally:
+            self.settle()
         shutil.rmtree(self._settings.landing_work, ignore_errors=True)
         self._records = None
         return merged

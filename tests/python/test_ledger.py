@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from landing_files import Door, make_door
+from landing_files import OBSERVATIONS, Door, make_door
 
 from city_index.errors import GateRefused
 from city_index.landing import raw_store
@@ -148,6 +149,49 @@ def test_a_damaged_ledger_says_what_to_do(foreign: Door) -> None:
     assert Ledger(foreign.settings).faults() == []
 
 
+def test_what_an_earlier_version_landed_is_taken_up_anew_and_never_moved_away(foreign: Door) -> None:
+    """The earlier version keeps no checksums: it lands, and leaves ``landed.json`` as it was."""
+    before = foreign.settings.landed_files.read_bytes()
+    foreign.land_observations([GOOD.replace("81.5", "7"), WRONG.replace(",1", ",2")], name="second.csv")
+    foreign.settings.landed_files.write_bytes(before)
+    with pytest.raises(GateRefused) as refused:
+        foreign.land()
+    assert "holds batches that landed.json does not know; where an earlier version of City Index landed it" in str(
+        refused.value
+    )
+    assert f"delete {foreign.settings.landed_files}" in str(refused.value)
+    foreign.settings.landed_files.unlink()
+    assert foreign.land().notes == ["6 landed files had no checksum yet; they are taken as they are from now on"]
+    assert foreign.raw("observations", "value") == [(81.5,), (7.0,)] and len(foreign.quarantined("observations")) == 2
+    foreign.account()
+
+
+def test_what_an_earlier_version_merged_is_taken_up_anew(foreign: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    foreign.land_observations([GOOD.replace("81.5", "7")], name="second.csv")
+    before = foreign.settings.landed_files.read_bytes()
+    with monkeypatch.context() as patched:
+        patched.setattr(raw_store, "COMPACT_FROM", 2)
+        foreign.land()
+    foreign.settings.landed_files.write_bytes(before)
+    with pytest.raises(GateRefused, match=r"merged\.parquet holds batches that landed.json does not know"):
+        foreign.landing(accepts_removals=True).land()
+    foreign.settings.landed_files.unlink()
+    foreign.land()
+    assert foreign.raw("observations", "value") == [(81.5,), (7.0,)] and len(foreign.quarantined("observations")) == 1
+
+
+def test_refused_rows_of_no_batch_are_set_aside_where_raw_and_ledger_are_lost(foreign: Door) -> None:
+    refused = only_file(foreign.settings.quarantine / "observations")
+    content = refused.read_bytes()
+    foreign.settings.landed_files.unlink()
+    shutil.rmtree(foreign.settings.raw)
+    (note,) = foreign.land().notes
+    assert note == (
+        "1 files of quarantine/ belong to no batch of raw/; they were moved to " + str(foreign.settings.let_go)
+    )
+    assert (foreign.settings.let_go / "quarantine" / "observations" / refused.name).read_bytes() == content
+
+
 class Killed(BaseException):
     """As after a kill: nothing catches it."""
 
@@ -209,12 +253,13 @@ def test_a_change_that_was_cut_short_anywhere_is_completed_or_undone(
                     store.merge_small_files()
                 else:
                     store.commit(batch)
+                    store.settle()
             except Killed:
                 was_cut_short = True
         assert RawStore(foreign.settings).recover() == []
         assert Ledger(foreign.settings).faults() == []
         assert not Ledger(foreign.settings).has_change()
-        assert not list(foreign.settings.home.glob(".*"))
+        assert not list(foreign.settings.home.glob(".*")) and not foreign.settings.let_go.exists()
         foreign.account()
         after = foreign.raw("observations", "value"), len(foreign.quarantined("observations"))
         ends.add((after[1], len(list((foreign.settings.raw / "observations").iterdir()))))
@@ -239,4 +284,162 @@ def test_a_full_disk_leaves_the_ledger_as_it_was(foreign: Door, monkeypatch: pyt
     assert not list(foreign.settings.home.glob(".*"))
     foreign.land()
     assert foreign.raw("observations", "value") == [(81.5,), (3.0,)]
+    foreign.account()
+
+
+def cut_short_after(door: Door, monkeypatch: pytest.MonkeyPatch, placed: int) -> None:
+    """A landing of one row accepted and one refused that is killed when it has placed so many of its two files."""
+    count = [placed]
+    real = raw_store._place
+
+    def place(source: Path, target: Path) -> None:
+        real(source, target)
+        count[0] -= 1
+        if count[0] == 0:
+            raise Killed
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(raw_store, "_place", place)
+        door.land_observations([GOOD.replace("81.5", "9"), WRONG.replace(",1", ",3")], name="cut.csv")
+
+
+@pytest.mark.parametrize("placed", [1, 2])
+@pytest.mark.parametrize("lost", ["raw", "raw/observations"])
+def test_a_folder_that_vanished_undoes_no_change(
+    foreign: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, placed: int, lost: str
+) -> None:
+    cut_short_after(foreign, monkeypatch, placed)
+    before = contents(foreign)
+    (foreign.settings.home / lost).rename(tmp_path / "lost")
+    with pytest.raises(GateRefused, match=r"is missing with \d landed files; restore it from the backup, or let"):
+        foreign.land()
+    with pytest.raises(GateRefused, match=r"a landing was cut short, and .* is missing; .*; nothing was undone"):
+        Ledger(foreign.settings).complete()
+    (tmp_path / "lost").rename(foreign.settings.home / lost)
+    assert contents(foreign) == before
+    foreign.land()
+    assert foreign.raw("observations", "value") == [(81.5,), (9.0,)] and len(foreign.quarantined("observations")) == 2
+    foreign.account()
+    assert not foreign.settings.let_go.exists()
+
+
+def test_the_rest_of_a_change_whose_folder_vanished_is_kept_where_a_person_lets_it_go(
+    foreign: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut_short_after(foreign, monkeypatch, placed=2)
+    refused = {path.name: path.read_bytes() for path in (foreign.settings.quarantine / "observations").iterdir()}
+    assert len(refused) == 2
+    shutil.rmtree(foreign.settings.raw / "observations")
+    foreign.landing(accepts_removals=True).land()
+    kept = foreign.settings.let_go / "quarantine" / "observations"
+    assert {path.name: path.read_bytes() for path in kept.iterdir()} == refused
+    assert foreign.raw("observations", "value") == [(9.0,)], "the file still lay in the landing folder"
+    foreign.account()
+    assert Ledger(foreign.settings).faults() == []
+
+
+@pytest.mark.parametrize("is_other_disk", [False, True])
+def test_letting_go_that_was_cut_short_is_completed(
+    foreign: Door, monkeypatch: pytest.MonkeyPatch, is_other_disk: bool
+) -> None:
+    refused = only_file(foreign.settings.quarantine / "observations")
+    content = refused.read_bytes()
+    only_file(foreign.settings.raw / "observations").unlink()
+
+    def killed(self: Ledger, path: Path) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(Ledger, "set_aside", killed)
+        foreign.landing(accepts_removals=True).land()
+    assert refused.exists() and Ledger(foreign.settings).has_change()
+
+    def other_disk(source: Path, target: Path) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    with monkeypatch.context() as patched:
+        if is_other_disk:
+            patched.setattr("city_index.landing.ledger.os.rename", other_disk)
+        foreign.land()
+    (kept,) = (path for path in foreign.settings.let_go.rglob("*") if path.is_file())
+    assert kept.relative_to(foreign.settings.let_go) == refused.relative_to(foreign.settings.home)
+    assert kept.read_bytes() == content and not refused.exists()
+    assert not Ledger(foreign.settings).has_change() and Ledger(foreign.settings).faults() == []
+    foreign.account()
+
+
+def test_what_was_let_go_before_is_not_written_over(foreign: Door) -> None:
+    refused = only_file(foreign.settings.quarantine / "observations")
+    kept = foreign.settings.let_go / "quarantine" / "observations" / refused.name
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(b"let go before")
+    only_file(foreign.settings.raw / "observations").unlink()
+    content = refused.read_bytes()
+    foreign.landing(accepts_removals=True).land()
+    assert kept.read_bytes() == b"let go before"
+    assert kept.with_name(f"{refused.stem}-2.parquet").read_bytes() == content
+
+
+def test_a_landing_does_not_read_the_ledger_for_each_file_and_writes_it_once_for_each(
+    foreign: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = 4
+    for number in range(count):
+        foreign.drop("observations", f"{number}.csv", OBSERVATIONS + GOOD.replace("81.5", str(number)) + "\n")
+    calls = {"_read": 0, "_write": 0}
+
+    def counted(name: str, function: Callable) -> Callable:
+        def wrapped(*arguments):
+            calls[name] += 1
+            return function(*arguments)
+
+        return wrapped
+
+    with monkeypatch.context() as patched:
+        for name in calls:
+            patched.setattr(Ledger, name, counted(name, getattr(Ledger, name)))
+        assert len(foreign.land().batches) == count
+    assert calls == {"_read": 2, "_write": count + 1}
+    assert not Ledger(foreign.settings).has_change() and Ledger(foreign.settings).faults() == []
+
+
+def test_removed_files_are_gone_for_good_before_the_ledger_says_so(
+    foreign: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut_short_after(foreign, monkeypatch, placed=1)
+    done = []
+    with monkeypatch.context() as patched:
+        patched.setattr("city_index.landing.ledger.sync", lambda path: done.append(path))
+        patched.setattr(Ledger, "_write", lambda self, content: done.append("written"))
+        Ledger(foreign.settings).complete()
+    folders = {foreign.settings.raw / "observations", foreign.settings.quarantine / "observations"}
+    assert set(done[:2]) == folders and done[2:] == ["written"]
+
+
+@pytest.mark.parametrize("removed", [0, 1])
+def test_a_merging_that_was_cut_short_after_it_was_decided_is_completed_only_where_the_merged_file_is_whole(
+    foreign: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, removed: int
+) -> None:
+    foreign.land_observations([GOOD.replace("81.5", "7"), WRONG.replace(",1", ",2")], name="second.csv")
+    before = foreign.raw("observations", "*"), foreign.quarantined("observations", "*")
+
+    def killed(self: Ledger, names: list[str]) -> None:
+        for name in names[:removed]:
+            (foreign.settings.home / name).unlink()
+        raise Killed
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(raw_store, "COMPACT_FROM", 2)
+        patched.setattr(Ledger, "_remove", killed)
+        RawStore(foreign.settings).merge_small_files()
+    (merged,) = (foreign.settings.raw / "observations").glob("*-merged.parquet")
+    content, left = merged.read_bytes(), set(contents(foreign))
+    _change_a_byte(merged)
+    with pytest.raises(GateRefused, match=r"merged\.parquet holds other bytes"):
+        foreign.land()
+    assert set(contents(foreign)) == left, "what was merged is still needed"
+    merged.write_bytes(content)
+    assert foreign.land().notes == []
+    assert len(contents(foreign)) == 4
+    assert (foreign.raw("observations", "*"), foreign.quarantined("observations", "*")) == before
     foreign.account()
