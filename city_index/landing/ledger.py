@@ -427,7 +427,11 @@ def _entries(files: Mapping[str, Checksum]) -> dict[str, dict[str, object]]:
 
 
 def _sync_folders(folders: Iterable[Path]) -> None:
-    """Make what was moved into or out of folders durable."""
+    """Make what was moved into or out of folders durable, where their file system can do that."""
     for folder in folders:
-        if folder.is_dir():
+        try:
             sync(folder)
+        except OSError as error:
+            # Gone, or a file system that makes no folder durable; a disk that fails is told.
+            if error.errno not in (errno.ENOENT, errno.EINVAL, errno.ENOTSUP):
+                raise

@@ -6,6 +6,8 @@ import errno
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,9 @@ from city_index.errors import GateRefused
 from city_index.landing import raw_store
 from city_index.landing.ledger import Ledger
 from city_index.landing.raw_store import PreparedBatch, RawStore
+from city_index.leftovers import remove_leftovers
+from city_index.retention import prune_home
+from reliability.invariants import nothing_left_over
 
 GOOD = "wellbeing,2024,AUT,lifespan,81.5"
 WRONG = "wellbeing,2024,ATL,lifespan,1"
@@ -377,7 +382,29 @@ def test_what_was_let_go_before_is_not_written_over(foreign: Door) -> None:
     content = refused.read_bytes()
     foreign.landing(accepts_removals=True).land()
     assert kept.read_bytes() == b"let go before"
-    assert kept.with_name(f"{refused.stem}-2.parquet").read_bytes() == content
+    second = kept.with_name(f"{refused.stem}-2.parquet")
+    assert second.read_bytes() == content
+    prune_home(replace(foreign.settings, archive_days=0, archive_bytes=0), datetime.now(UTC) + timedelta(days=999))
+    remove_leftovers(foreign.settings)
+    assert not any(path.is_file() for path in foreign.settings.archive.rglob("*"))
+    assert kept.is_file() and second.is_file()
+    assert not [said for said in nothing_left_over(foreign.settings) if "let_go" in said]
+
+
+def test_a_file_that_was_let_go_can_be_brought_back(foreign: Door) -> None:
+    """By the way that docs/operations.md describes."""
+    before, settings = contents(foreign), foreign.settings
+    landed = only_file(settings.raw / "observations")
+    backup = landed.read_bytes()
+    landed.unlink()
+    foreign.landing(accepts_removals=True).land()
+    landed.write_bytes(backup)
+    refused = only_file(settings.let_go / "quarantine" / "observations")
+    refused.rename(settings.home / refused.relative_to(settings.let_go))
+    settings.landed_files.unlink()
+    foreign.land()
+    assert contents(foreign) == before
+    foreign.account()
 
 
 def test_a_landing_does_not_read_the_ledger_for_each_file_and_writes_it_once_for_each(
