@@ -22,6 +22,7 @@ from city_index.contracts import KINDS, Contract, contracts
 from city_index.database import connect, identifier, in_bounded_memory, parquet_rows, quoted
 from city_index.errors import CityIndexError, GateRefused, in_one_line
 from city_index.landing import door
+from city_index.landing.attempts import Attempts
 from city_index.landing.csv_files import UnreadableFile
 from city_index.landing.door import Arrival, RefusedFile
 from city_index.landing.frameworks import judge_frameworks
@@ -130,6 +131,7 @@ class Landing:
         self._check_batches = check_batches
         self._store = RawStore(settings)
         self._outcome = LandingOutcome()
+        self._attempts = Attempts(settings, [])
         self._next_number = 1
         self._folders = 0
         # What this landing has taken, by kind and hash; and the files that were the same bytes once more.
@@ -147,15 +149,21 @@ class Landing:
         found, refused = door.look(self._settings)
         arrivals, growing = door.keep_settled(self._settings, found)
         self._outcome.refused += refused + growing
+        self._attempts = Attempts(self._settings, arrivals)
         if arrivals:
             with self._working() as connection:
                 if any(arrival.kind == "frameworks" for arrival in arrivals):
                     load_used_editions(connection, self._store)
                 prepared = []
-                for arrival in sorted(arrivals, key=lambda arrival: KINDS.index(arrival.kind)):
-                    batch = self._take(connection, arrival)
-                    prepared += [(batch, arrival)] if batch else []
+                try:
+                    for arrival in sorted(arrivals, key=lambda arrival: KINDS.index(arrival.kind)):
+                        batch = self._take(connection, arrival)
+                        prepared += [(batch, arrival)] if batch else []
+                finally:
+                    self._attempts.close()
                 self._commit(connection, prepared)
+        else:
+            self._attempts.close()
         self._store.write_refused_files(self._outcome.refused)
         try:
             self._outcome.merged = self._store.merge_small_files()
@@ -208,7 +216,12 @@ class Landing:
 
     def _take(self, connection: duckdb.DuckDBPyConnection, arrival: Arrival) -> PreparedBatch | None:
         """Stage, judge and write one file; None where it is refused, or landed before."""
+        refused = self._attempts.refusal(arrival)
+        if refused is not None:
+            self._outcome.refused.append(refused)
+            return None
         self._reporter.stage(f"landing {arrival.name}", total=100)
+        self._attempts.begin(arrival)
         try:
             batch, said = self._prepare(connection, arrival)
         except UnreadableFile as error:
@@ -220,6 +233,7 @@ class Landing:
             self._outcome.refused.append(
                 RefusedFile(arrival.name, arrival.kind, "could not be landed", f"{reason}; it is tried again next time")
             )
+        self._attempts.end(arrival)
         self._reporter.finish(said)
         if batch is not None:
             add_prepared(connection, batch)
