@@ -43,8 +43,8 @@ class Attempts:
             arrival.name,
             arrival.kind,
             "ends the run",
-            f"the last {count} runs that read it were killed while they did; see whether memory suffices and the file is "
-            "what it should be; it is tried again once it has changed (`touch` is enough)",
+            f"the last {count} runs that read it were killed while they did; see whether memory suffices and the file "
+            "is what it should be; it is tried again once it has changed (`touch` is enough)",
         )
 
     def begin(self, arrival: Arrival) -> None:
