@@ -100,7 +100,7 @@ def test_parquet_and_csv_hold_the_same_rows(published: Published, release) -> No
 
 
 def test_csv_neutralises_formulas_in_text_and_leaves_numbers(tmp_path: Path) -> None:
-    with connect() as connection:
+    with connect(paths=[tmp_path]) as connection:
         connection.execute(f"attach '{tmp_path / 'r.duckdb'}' as release")
         connection.execute("create table release.main.t (id integer primary key, name varchar, value double)")
         texts = ["=1+1", "+cmd", "-2", "@x", "\tx", "\rx", "\n=1", " =1", "＝1", "＠x", "plain", "a=b", None]
