@@ -5,7 +5,9 @@ What belongs here: getting every row of a file across, whatever the format. Noth
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import stat
 import threading
 from collections import Counter
@@ -139,21 +141,41 @@ def stage(
 
 
 def _give_name(source: Path, path: Path) -> None:
-    """Give a file a second name, under which it stays the same file whatever happens to its first one.
+    """Give a file a name of ours, under which it stays the same file whatever happens to its first one.
+
+    It is a second name for the same inode. Where there can be none, for a file on another file system or one of another
+    user that the system lets nobody link, it is a copy, made through one opening of the file.
 
     Raises:
         UnreadableFile: what stands there is no plain file any more.
+        OSError: it cannot be read, or there is no room for the copy.
     """
     try:
         os.link(source, path, follow_symlinks=False)
     except OSError:
-        # Another file system, or a file of another user that may not be linked.
-        path.symlink_to(source)
-        found = source.lstat()
+        _copy(source, path)
     else:
-        found = path.lstat()
-    if not stat.S_ISREG(found.st_mode):
-        raise UnreadableFile("not a file", "only plain files are read; remove it")
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise _no_plain_file()
+
+
+def _copy(source: Path, path: Path) -> None:
+    try:
+        # A link is not followed, and a pipe does not wait for a writer.
+        descriptor = os.open(source, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):
+            raise _no_plain_file() from None
+        raise
+    with os.fdopen(descriptor, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise _no_plain_file()
+        with path.open("xb") as target:
+            shutil.copyfileobj(stream, target, 1 << 20)
+
+
+def _no_plain_file() -> UnreadableFile:
+    return UnreadableFile("not a file", "only plain files are read; remove it")
 
 
 def _all_columns(contract: Contract, present: list[str], row_number: str) -> str:

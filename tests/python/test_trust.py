@@ -7,6 +7,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -170,6 +171,30 @@ def test_a_file_that_becomes_something_else_is_not_opened(tmp_path: Path) -> Non
         make(source)
         with connect(paths=[tmp_path]) as connection, pytest.raises(UnreadableFile, match="not a file"):
             stage(connection, contracts()["cities"], source, folder)
+
+
+def test_a_file_that_cannot_be_linked_is_read_through_one_opening(tmp_path: Path) -> None:
+    """As for a file of another user, or on another file system: what is read is a copy, and still no pipe or link."""
+    from city_index.contracts import contracts
+    from city_index.database import connect
+    from city_index.landing.csv_files import UnreadableFile
+    from city_index.landing.staging import stage
+
+    elsewhere = Path("/dev/shm")
+    if not elsewhere.is_dir() or elsewhere.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("no second file system here")
+    with tempfile.TemporaryDirectory(dir=elsewhere) as folder:
+        plain, pipe, link = (Path(folder) / f"{name}.csv" for name in ("plain", "pipe", "link"))
+        plain.write_text(CITIES, encoding="utf-8")
+        os.mkfifo(pipe)
+        link.symlink_to(plain)
+        for source in (pipe, link):
+            (tmp_path / source.stem).mkdir()
+            with connect(paths=[tmp_path]) as connection, pytest.raises(UnreadableFile, match="not a file"):
+                stage(connection, contracts()["cities"], source, tmp_path / source.stem)
+        with connect(paths=[tmp_path]) as connection:
+            assert stage(connection, contracts()["cities"], plain, tmp_path).received == CITIES.count("\n") - 1
+        assert (tmp_path / "input.csv").read_text(encoding="utf-8") == CITIES
 
 
 def test_verify_names_every_kind_of_damage(home: Settings) -> None:
