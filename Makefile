@@ -38,8 +38,8 @@ test: setup ## run the whole test suite
 test-quick: setup ## run the tests that take no rebuild
 	@$(RUN) -m pytest -m "not slow"
 
-proofs: setup ## the slow proofs in their long form: hostile files, publications cut short
-	@$(RUN) -m pytest --long -s tests/python/test_hostile_files.py
+proofs: setup ## the slow proofs in their long form: hostile files and names, publications cut short
+	@$(RUN) -m pytest --long -s tests/python/test_hostile_files.py tests/python/test_hostile_names.py
 	@$(RUN) -m pytest --long -s tests/python/test_publishing.py -k cut_short
 
 lint: setup ## check the style of Python and the compiled SQL

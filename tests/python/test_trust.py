@@ -376,11 +376,12 @@ def test_the_webhook_address_is_written_nowhere(published: Published, tmp_path: 
     (project / "dbt_project.yml").write_text(
         definition.replace("on-run-start: [", 'on-run-start: ["{{ leak() }}", '), encoding="utf-8"
     )
-    broken = project / "models" / "marts" / "broken.sql"
-    broken.write_text("select no_such_column from {{ ref('dim_cities') }}", encoding="utf-8")
+    seed = project / "seeds" / "cities.csv"
+    sound = seed.read_bytes()
+    seed.write_bytes(sound.replace(b"city_code", b"no_such_column", 1))
     try:
         runs = [city_index("run", home=home, project=project, timeout=600, CITY_INDEX_WEBHOOK_URL=address)]
-        broken.unlink()
+        seed.write_bytes(sound)
         runs.append(city_index("run", home=home, project=project, timeout=600, CITY_INDEX_WEBHOOK_URL=address))
     finally:
         receiver.shutdown()
