@@ -219,6 +219,10 @@ def activate(settings: Settings, manifest: Manifest) -> None:
     published = replace(
         manifest, files={name: entry for name, entry in manifest.files.items() if not name.startswith(_KEPT_ONLY)}
     )
+    # Another publication that was cut short is ended first, so that files of three releases never stand together.
+    cut_short = _cut_short(settings)
+    if cut_short is not None and cut_short.release_id != manifest.release_id:
+        activate(settings, cut_short)
     before = current_release(settings)
     _demand_shape(settings, list(published.files))
     make_published_folders(settings, settings.published)
@@ -245,6 +249,16 @@ def activate(settings: Settings, manifest: Manifest) -> None:
 def activation_mark(settings: Settings) -> Path:
     """The file that stands while the published files are being replaced."""
     return settings.home / "publishing.json"
+
+
+def _cut_short(settings: Settings) -> Manifest | None:
+    """The undamaged kept release of which a publication was cut short; None where there is none."""
+    try:
+        noted = json.loads(activation_mark(settings).read_text(encoding="utf-8"))["release_id"]
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    found = next((manifest for manifest in kept_releases(settings) if manifest.release_id == noted), None)
+    return found if found is not None and not release_faults(settings, found) else None
 
 
 def _stale_files(settings: Settings, before: Manifest | None) -> set[str]:

@@ -34,7 +34,7 @@ from city_index.releases.manifest import Manifest
 from city_index.session import rebuild_session
 from city_index.settings import PROJECT_DIRECTORY, Settings
 from city_index.temporary import temporary_files_in
-from reliability.invariants import nothing_left_over, run_city_index
+from reliability.invariants import nothing_left_over, published_files_belong, run_city_index
 from reliability.killing.homes import keep_release, small_home
 
 # A helper that says that it has begun and would then stay for a long time.
@@ -370,3 +370,39 @@ def test_a_run_that_fails_before_its_first_step_is_recorded(tmp_path: Path) -> N
     last = read_last_run(settings)
     assert (last.what, last.outcome) == ("a test", "failed")
     assert "there is no input file" in last.reason
+
+
+def test_files_of_three_releases_never_stand_together(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rollback is cut short at every file, and the one to yet another release after it too."""
+    keep_release(settings, 3)
+    store.publish_wanted(settings)
+    newest, middle, oldest = (manifest.release_id for manifest in store.kept_releases(settings))
+    replace_file = store._replace_file
+
+    def roll_back_cut_short(release_id: str, files: int) -> bool:
+        count = iter(range(files))
+
+        def counted(*arguments: object) -> None:
+            if next(count, None) is None:
+                raise KeyboardInterrupt
+            replace_file(*arguments)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(store, "_replace_file", counted)
+            try:
+                store.roll_back(settings, release_id)
+            except KeyboardInterrupt:
+                return True
+        return False
+
+    tries = 0
+    for files in range(1, 200, 3):
+        assert roll_back_cut_short(oldest, 2)
+        was_cut_short = roll_back_cut_short(middle, files)
+        assert published_files_belong(settings) == []
+        store.roll_back(settings, newest)
+        assert store.published_faults(settings) == []
+        tries += was_cut_short
+        if not was_cut_short:
+            break
+    assert tries > 3
