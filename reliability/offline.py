@@ -156,7 +156,9 @@ def main() -> int:
     text = table(("Command", "Programs started", "Exit code", "Attempts to reach another machine"), rows)
     print(text)
     if arguments.write:
-        write_section("offline", f"{text}\n\n{provenance('make offline')}")
+        chosen = [option for option in ("--long", "--no-tests") if getattr(arguments, option[2:].replace("-", "_"))]
+        command = "make offline" if chosen == ["--long"] else " ".join(["python -m reliability.offline", *chosen])
+        write_section("offline", f"{text}\n\n{provenance(command)}")
     return int(any(one.outside or one.exit_code for one in proved))
 
 
