@@ -212,17 +212,22 @@ def activate(settings: Settings, manifest: Manifest) -> None:
     Raises:
         CityIndexError: the kept release is damaged, or something stands in the way; nothing was changed.
     """
-    folder = settings.releases / manifest.release_id
     damage = release_faults(settings, manifest)
     if damage:
         raise CityIndexError(f"release {manifest.release_id} is damaged: {damage[0]}; nothing was published")
+    # Another publication that was cut short is ended first, so that files of three releases never stand together.
+    cut_short = _cut_short_before(settings, manifest)
+    if cut_short is not None:
+        _replace_published(settings, cut_short)
+    _replace_published(settings, manifest)
+
+
+def _replace_published(settings: Settings, manifest: Manifest) -> None:
+    """Replace the published files by those of an undamaged kept release; see ``activate``."""
+    folder = settings.releases / manifest.release_id
     published = replace(
         manifest, files={name: entry for name, entry in manifest.files.items() if not name.startswith(_KEPT_ONLY)}
     )
-    # Another publication that was cut short is ended first, so that files of three releases never stand together.
-    cut_short = _cut_short(settings)
-    if cut_short is not None and cut_short.release_id != manifest.release_id:
-        activate(settings, cut_short)
     before = current_release(settings)
     _demand_shape(settings, list(published.files))
     make_published_folders(settings, settings.published)
@@ -251,13 +256,15 @@ def activation_mark(settings: Settings) -> Path:
     return settings.home / "publishing.json"
 
 
-def _cut_short(settings: Settings) -> Manifest | None:
-    """The undamaged kept release of which a publication was cut short; None where there is none."""
+def _cut_short_before(settings: Settings, manifest: Manifest) -> Manifest | None:
+    """The undamaged kept release, other than this one, of which a publication was cut short; None without one."""
     try:
         noted = json.loads(activation_mark(settings).read_text(encoding="utf-8"))["release_id"]
     except (OSError, ValueError, TypeError, KeyError):
         return None
-    found = next((manifest for manifest in kept_releases(settings) if manifest.release_id == noted), None)
+    if noted == manifest.release_id:
+        return None
+    found = next((kept for kept in kept_releases(settings) if kept.release_id == noted), None)
     return found if found is not None and not release_faults(settings, found) else None
 
 

@@ -17,11 +17,12 @@ from typing import Any
 
 import click
 import duckdb
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from city_index.cli import city_index
 from city_index.settings import PROJECT_DIRECTORY
+from reliability.fuzz.drawing import drawn
 from reliability.fuzz.promises import SECONDS, broken
 from reliability.fuzz.tally import ACCEPTED, REFUSED, Tally
 from reliability.fuzz.worker import Worker
@@ -209,14 +210,7 @@ def try_arguments(tally: Tally, home: Path, folder: Path, cases: int, seed_numbe
     tried = [0]
     with Worker() as child:
 
-        @seed(seed_number)
-        @settings(
-            max_examples=cases,
-            database=None,
-            deadline=None,
-            phases=[Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        )
+        @drawn(cases, seed_number)
         @given(line=command_lines(names, paths))
         def try_one(line: list[str]) -> None:
             tried[0] += 1

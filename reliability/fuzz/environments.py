@@ -11,12 +11,13 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from city_index.errors import UsageError
 from city_index.settings import PROJECT_DIRECTORY, Settings
 from reliability.fuzz.arguments import in_a_process, judge_said
+from reliability.fuzz.drawing import drawn
 from reliability.fuzz.promises import SECONDS
 from reliability.fuzz.tally import ACCEPTED, REFUSED, Tally
 from reliability.fuzz.worker import Worker
@@ -86,14 +87,7 @@ def try_settings(tally: Tally, folder: Path, cases: int, command_cases: int, see
         lambda chosen: st.fixed_dictionaries({name: values(name, homes) for name in chosen})
     )
 
-    @seed(seed_number)
-    @settings(
-        max_examples=cases,
-        database=None,
-        deadline=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
+    @drawn(cases, seed_number)
     @given(environ=environments)
     def read_one(environ: dict[str, str]) -> None:
         judge_settings(tally, environ)

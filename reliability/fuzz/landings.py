@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import given
 
 from city_index.contracts import KINDS
 from city_index.database import parquet_rows
 from reliability.fuzz.counts import row_count
+from reliability.fuzz.drawing import drawn
 from reliability.fuzz.mutations import mutated, special_files
 from reliability.fuzz.tables import HostileFile, files
 from reliability.fuzz.tally import ACCEPTED, REFUSED, Tally
@@ -47,24 +48,17 @@ _NOT_FORESEEN = "could not be landed"
 
 def hostile_files(cases: int, seed_number: int) -> Iterator[HostileFile]:
     """So many hostile files: a third drawn tables, two thirds mutations."""
-    drawn: list[HostileFile] = []
+    tables: list[HostileFile] = []
 
-    @seed(seed_number)
-    @settings(
-        max_examples=max(cases // 3, 1),
-        database=None,
-        deadline=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
+    @drawn(max(cases // 3, 1), seed_number)
     @given(file=files())
     def keep(file: HostileFile) -> None:
-        drawn.append(file)
+        tables.append(file)
 
     keep()
-    yield from drawn
+    yield from tables
     rng = random.Random(seed_number)
-    for _ in range(cases - len(drawn)):
+    for _ in range(cases - len(tables)):
         yield mutated(rng)
 
 

@@ -15,9 +15,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from reliability.fuzz.drawing import drawn
 from reliability.fuzz.tally import ACCEPTED, REFUSED, Tally
 from reliability.fuzz.worker import Worker
 
@@ -295,14 +296,7 @@ def try_trees(tally: Tally, folder: Path, cases: int, method_step: int, seed_num
     """
     given_trees: list[list[Row]] = []
 
-    @seed(seed_number)
-    @settings(
-        max_examples=cases,
-        database=None,
-        deadline=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
+    @drawn(cases, seed_number)
     @given(rows=trees())
     def keep(rows: list[Row]) -> None:
         given_trees.append(rows)
