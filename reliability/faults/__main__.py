@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -81,13 +82,24 @@ def main() -> int:
             tried[case.group] += 1
             print(f"{case.group}: {case.fault}: {len(found) or 'no'} violations ({took:.1f} s)", flush=True)
             for violation in found:
-                broken.setdefault(case.group, []).append((case.fault, violation))
+                # The page names no folder of the machine.
+                broken.setdefault(case.group, []).append((case.fault, violation.replace(f"{folder}/", "")))
                 print(f"  {violation}", flush=True)
-    text = _section(cases, tried, broken, skipped, "make chaos" if arguments.long else "python -m reliability.faults")
+    text = _section(cases, tried, broken, skipped, _command(arguments))
     print(f"\n{text}")
     if arguments.write:
         write_section("faults", text)
     return 1 if broken else 0
+
+
+def _command(arguments: argparse.Namespace) -> str:
+    """The command that tries the same again."""
+    chosen = [f"--only {group}" for group in arguments.only or []]
+    chosen += [f"--match {shlex.quote(arguments.match)}"] if arguments.match else []
+    chosen += [f"--every {arguments.every}"] if arguments.every > 1 else []
+    if arguments.long and not chosen:
+        return "make chaos"
+    return " ".join(["python -m reliability.faults", *(["--long"] if arguments.long else []), *chosen])
 
 
 def _section(cases: list[Case], tried: Counter, broken: dict, skipped: dict, command: str) -> str:
