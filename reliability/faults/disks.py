@@ -150,7 +150,10 @@ def _folder(workshop: Workshop, folder: str, command: str, fault: str) -> list[s
         found = home.violations(done, (0, 1, 4), damaged=damaged, is_raw_whole=is_raw_whole)
     else:  # what is published cannot be held against what is kept
         found = words_of(done, (0, 1, 4))
-    if fault != "read-only" and done.returncode != 0:
+    # A run that made a vanished folder anew has lifted that fault itself; what waited in the landing folder comes back.
+    was_made_anew = fault == "vanished" and done.returncode == 0 and not folder.startswith("landing")
+    is_lifted = fault == "read-only" or was_made_anew
+    if not is_lifted:
         # A folder that comes back, as a disk that is mounted again; what the run put there meanwhile gives way.
         if path.is_dir():
             shutil.rmtree(path)
