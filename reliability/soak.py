@@ -48,6 +48,7 @@ class Night:
         number: of the night, from 1.
         outcome: published, unchanged or failed.
         seconds: how long it took.
+        processor_seconds: how long it and all its helpers had a processor, which a busy machine bends less.
         memory_bytes: the most that any one process of it had in memory.
         sizes: bytes of each part of the home.
         counts: files of each part of the home, and the kept releases.
@@ -58,6 +59,7 @@ class Night:
     number: int
     outcome: str
     seconds: float
+    processor_seconds: float
     memory_bytes: int
     sizes: dict[str, int]
     counts: dict[str, int]
@@ -69,6 +71,7 @@ class Night:
 # quarantine/ are shown and not judged; logs are bounded by their size, which so few nights do not reach.
 _JUDGED: dict[str, tuple[str, Callable[[Night], float]]] = {
     "run time": ("s", lambda night: night.seconds),
+    "processor time": ("s", lambda night: night.processor_seconds),
     "memory of the largest process": ("MB", lambda night: night.memory_bytes / 1e6),
     "published database and files": ("MB", lambda night: night.sizes["published"] / 1e6),
     "kept releases, bytes": ("MB", lambda night: night.sizes["releases"] / 1e6),
@@ -86,6 +89,8 @@ _SHOWN: dict[str, tuple[str, Callable[[Night], float]]] = {
         lambda night: (night.sizes["raw"] + night.sizes["quarantine"]) / 1e3,
     ),
 }
+# Nights that published nothing tell nothing about these.
+_OF_WHOLE_NIGHTS = ("run time", "processor time")
 _PARTS = ("raw", "quarantine", "archive", "warehouse", "published", "releases", "dagster", "logs")
 
 
@@ -130,7 +135,15 @@ def one_night(home: ScratchHome, number: int, ingested: list[tuple[str, str]]) -
     counts = {"kept releases": len(store.kept_releases(settings)), "files": files}
     memory = usage.ru_maxrss * 1024
     return Night(
-        number, last_run["outcome"], round(seconds, 2), memory, sizes, counts, violations, [list(one) for one in landed]
+        number,
+        last_run["outcome"],
+        round(seconds, 2),
+        round(usage.ru_utime + usage.ru_stime, 2),
+        memory,
+        sizes,
+        counts,
+        violations,
+        [list(one) for one in landed],
     )
 
 
@@ -162,13 +175,13 @@ def soak(home: ScratchHome, nights: int) -> Iterator[Night]:
 def slopes(nights: list[Night], figures: dict[str, tuple[str, Callable[[Night], float]]]) -> dict[str, Slope]:
     """The slope of each figure over the nights after the first, where those are enough for one.
 
-    Nights that published nothing tell no run time.
+    Nights that published nothing tell no time.
     """
     settled = [night for night in nights if night.number > min(_FIRST_NIGHTS, len(nights) // 2)]
     full = [night for night in settled if night.outcome == "published"]
     found = {}
     for name, (_unit, read) in figures.items():
-        values = [read(night) for night in (full if name == "run time" else settled)]
+        values = [read(night) for night in (full if name in _OF_WHOLE_NIGHTS else settled)]
         if len(values) >= LEAST_NIGHTS:
             found[name] = slope(values)
     return found

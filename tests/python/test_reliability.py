@@ -71,7 +71,9 @@ def test_every_night_of_a_soak_lands_something_else(tmp_path: Path) -> None:
 def test_a_journal_of_nights_is_read_again(tmp_path: Path) -> None:
     sizes = dict.fromkeys((*soak._PARTS, "elsewhere"), 1_000_000)
     rising = [
-        soak.Night(n, "published", 40.0 + n % 3, 600_000_000 + n * 5_000_000, sizes, {"kept releases": 5, "files": 9})
+        soak.Night(
+            n, "published", 40.0 + n % 3, 50.0, 600_000_000 + n * 5_000_000, sizes, {"kept releases": 5, "files": 9}
+        )
         for n in range(1, 61)
     ]
     (tmp_path / "nights.jsonl").write_text("".join(json.dumps(soak.asdict(night)) + "\n" for night in rising))
