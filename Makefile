@@ -67,11 +67,8 @@ $(METRICS_INSTALLED): metrics/requirements.txt | setup
 	  --no-binary halo --require-hashes -r metrics/requirements.txt
 	@touch $(METRICS_INSTALLED)
 
-bench: setup ## time the nightly job, landing, evidence and drawn ranks against the bare tools, as ratios
-	@$(RUN) -m benchmarks.nightly_over_dbt
-	@$(RUN) -m benchmarks.landing_over_duckdb
-	@$(RUN) -m benchmarks.evidence_over_regexp
-	@$(RUN) -m benchmarks.draws_over_numpy
+bench: setup ## ratios to the bare tools, side by side in one run: nights, scoring at three sizes, draws, landing, reading
+	@$(RUN) -m benchmarks
 
 clients: setup ## read what is published with DuckDB 1.1 to 2.0, SQLAlchemy, pandas and others, each installed apart
 	@$(RUN) -m clients.prove_readers

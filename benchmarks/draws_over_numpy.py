@@ -1,9 +1,8 @@
 """The time of ranking an index in many drawn worlds over that of the bare arithmetic of its total in numpy.
 
-Run as ``python -m benchmarks.draws_over_numpy [PAIRS]``. The bare batch draws weights, makes them effective weights of
-the leaves and multiplies these by the scores: one matrix product. Ours scores the total and the primaries, ranks all
-cities in each, and gathers percentiles and shares. The two alternate; the figure is the median of the ratios of the
-pairs. How time and memory grow with the number of cities is measured on random scores, each in a process of its own.
+The bare batch draws weights, makes them effective weights of the leaves and multiplies these by the scores: one matrix
+product. Ours scores the total and the primaries, ranks all cities in each, and gathers percentiles and shares. The two
+alternate. How time and memory grow with the number of cities is measured on random scores, in processes of their own.
 """
 
 from __future__ import annotations
@@ -20,14 +19,19 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.measuring import BYTES, EXPONENT, RATIO, Figure, Findings, Plan, exponent_of_growth, in_turn, ratios
 from city_index.settings import PROJECT_DIRECTORY
 from city_index.worlds.draws import Worlds, draw_weights, published_ranks, rank_summary
 from city_index.worlds.tree import Scores, Tree
+
+TITLE = "Ranks in drawn worlds, over the bare arithmetic in numpy"
 
 TARGET = 10.0
 EXPONENT_TARGET = 1.2
 DRAWS = 10_000
 CITIES = (150, 1_500, 3_000)
+SHORT_CITIES = (50, 150)
+MIB = 1 << 20
 SEED = 20201
 
 
@@ -109,52 +113,40 @@ def alone(city_count: int) -> dict:
 
 def in_a_process(city_count: int) -> dict:
     """The same, measured in a new process."""
-    command = [sys.executable, "-m", "benchmarks.draws_over_numpy", "--alone", str(city_count)]
+    command = [sys.executable, "-m", "benchmarks.draws_over_numpy", str(city_count)]
     return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
-def measure(pairs: int) -> dict:
-    """Time both in turn; gives the ratios, and how ours grows."""
+def measure(plan: Plan) -> Findings:
+    """Time both in turn; gives their ratio, and how ours grows."""
     tree = report_tree()
     leaf_scores = report_scores(tree)
     bare(tree, leaf_scores), ranked(tree, leaf_scores)
-    ratios = []
-    for _pair in range(pairs):
-        bare_seconds = bare(tree, leaf_scores)
-        ratios.append(ranked(tree, leaf_scores) / bare_seconds)
+    found = in_turn(
+        {"ranked": lambda: ranked(tree, leaf_scores), "bare": lambda: bare(tree, leaf_scores)}, plan.pair_count(15)
+    )
+    pairs = ratios(found["ranked"], found["bare"])
     report = in_a_process(0)
-    sizes = {city_count: in_a_process(city_count) for city_count in CITIES}
-    seconds = np.log([each["seconds"] for each in sizes.values()])
-    exponent = np.polyfit(np.log(CITIES), seconds, 1)[0]
-    smallest = sizes[CITIES[0]]["seconds"]
-    return {
-        "draws": DRAWS,
-        "cities": len(leaf_scores.cities),
-        "ratio_to_bare_numpy": round(statistics.median(ratios), 2),
-        "ratios": [round(ratio, 2) for ratio in ratios],
-        "target": TARGET,
-        "peak_mib": report["peak_mib"],
-        "peak_over_imports_mib": report["peak_over_imports_mib"],
-        "growth": {
-            str(city_count): {
-                "time_over_smallest": round(found["seconds"] / smallest, 2),
-                "peak_mib": found["peak_mib"],
-                "peak_over_imports_mib": found["peak_over_imports_mib"],
-            }
-            for city_count, found in sizes.items()
-        },
-        "exponent_of_time": round(float(exponent), 3),
-        "exponent_target": EXPONENT_TARGET,
-    }
-
-
-def main() -> None:
-    """Print the ratios as JSON."""
-    if sys.argv[1:2] == ["--alone"]:
-        print(json.dumps(alone(int(sys.argv[2]))))
-        return
-    print(json.dumps(measure(int(sys.argv[1]) if len(sys.argv) > 1 else 15), indent=1))
+    sizes = {city_count: in_a_process(city_count) for city_count in plan.choose(SHORT_CITIES, CITIES)}
+    figures = [
+        Figure(
+            f"{DRAWS:,} draws of {len(leaf_scores.cities)} cities, over numpy's matrix product",
+            statistics.median(pairs),
+            RATIO,
+            target=TARGET,
+            reason="every draw is ranked by the total and by each primary, where the floor has totals alone",
+        ),
+        Figure(
+            "exponent of its time over cities",
+            exponent_of_growth(list(sizes), [each["seconds"] for each in sizes.values()]),
+            EXPONENT,
+            target=EXPONENT_TARGET,
+            reason="ranking sorts, and larger batches leave the processor's cache",
+        ),
+        Figure("its memory, imports included", report["peak_mib"] * MIB, BYTES),
+    ]
+    return Findings(figures, {"ratios": pairs, "growth": {str(size): each for size, each in sizes.items()}})
 
 
 if __name__ == "__main__":
-    main()
+    print(json.dumps(alone(int(sys.argv[1]))))

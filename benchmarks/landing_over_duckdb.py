@@ -1,23 +1,21 @@
 """The wall time of landing an observation file over that of DuckDB reading it into a table with an explicit schema.
 
-Run as ``python -m benchmarks.landing_over_duckdb [ROWS] [PAIRS]``. Landing is everything: hashing, counting, reading,
+Landing is everything: hashing, counting, reading,
 judging every row, finding repeated keys, writing raw/, Great Expectations, and the commit. It is held against two
 readings by DuckDB: into a table on disk, which like raw/ outlives the process, and into one in memory. The readings and
-landings alternate; each figure is the median of the ratios of the pairs.
+landings alternate.
 """
 
 from __future__ import annotations
 
-import json
 import shutil
 import statistics
-import sys
-import tempfile
 import time
 from pathlib import Path
 
 import duckdb
 
+from benchmarks.measuring import RATE, RATIO, BrokenBenchmark, Figure, Findings, Plan, in_turn, ratios
 from city_index.contracts import contracts
 from city_index.database import file_pattern, quoted
 from city_index.gates.client import GateClient
@@ -25,7 +23,11 @@ from city_index.landing.landing import Landing
 from city_index.progress import SilentReporter
 from city_index.settings import PROJECT_DIRECTORY, Settings
 
+TITLE = "Landing observations, over DuckDB reading the same file"
+
 TARGET = 3.0
+ROWS, SHORT_ROWS = 10_000_000, 30_000
+LEDGER = "landed.json"
 CITIES, LEAVES = 150, 50
 
 
@@ -59,6 +61,8 @@ def read_by_duckdb(file: Path, database: Path | None) -> float:
     columns = ", ".join(
         f"{quoted(column.name)}: '{types[column.data_type]}'" for column in contracts()["observations"].columns
     )
+    if database:
+        database.unlink(missing_ok=True)
     started = time.perf_counter()
     with duckdb.connect(str(database) if database else ":memory:") as connection:
         connection.execute(
@@ -68,51 +72,60 @@ def read_by_duckdb(file: Path, database: Path | None) -> float:
     return time.perf_counter() - started
 
 
-def measure(rows: int, pairs: int) -> dict:
-    """Time readings and landings in turn; gives their ratios."""
-    with tempfile.TemporaryDirectory() as folder, GateClient() as gates:
+def measure(plan: Plan) -> Findings:
+    """Time readings and landings in turn; gives their ratios, and rows landed in a second."""
+    rows = plan.choose(SHORT_ROWS, ROWS)
+    with GateClient() as gates:
         settings = Settings(
             project_directory=PROJECT_DIRECTORY,
-            home=Path(folder) / "home",
+            home=plan.folder / "home",
             landing_settle_seconds=0,
             landing_max_bytes=1 << 40,
         )
         file = write_files(settings, rows)
         Landing(settings, SilentReporter(), gates.check_landed).land()
-        known = Path(folder) / "known"
-        shutil.copytree(settings.home / "raw", known)
-        on_disk, in_memory = [], []
-        for _pair in range(pairs):
-            database = Path(folder) / "baseline.duckdb"
-            disk = read_by_duckdb(file, database)
-            database.unlink()
-            memory = read_by_duckdb(file, None)
+        known = plan.folder / "known"
+        _copy_state(settings.home, known)
+
+        def land() -> float:
             (settings.landing / "observations" / "observations.csv").hardlink_to(file)
             started = time.perf_counter()
             outcome = Landing(settings, SilentReporter(), gates.check_landed).land()
-            landing = time.perf_counter() - started
-            assert [batch.record.accepted_count for batch in outcome.batches] == [rows], outcome.sentences()
-            on_disk.append(landing / disk)
-            in_memory.append(landing / memory)
-            for state in ("raw", "quarantine", "archive"):
-                shutil.rmtree(settings.home / state, ignore_errors=True)
-            shutil.copytree(known, settings.home / "raw")
-    return {
-        "rows": rows,
-        "ratio_to_a_table_on_disk": round(statistics.median(on_disk), 2),
-        "ratio_to_a_table_in_memory": round(statistics.median(in_memory), 2),
-        "ratios_on_disk": [round(ratio, 2) for ratio in on_disk],
-        "ratios_in_memory": [round(ratio, 2) for ratio in in_memory],
-        "target": TARGET,
-    }
+            seconds = time.perf_counter() - started
+            if [batch.record.accepted_count for batch in outcome.batches] != [rows]:
+                raise BrokenBenchmark(f"the landing did not take {rows} rows: {outcome.sentences()}")
+            _copy_state(known, settings.home)
+            return seconds
+
+        database = plan.folder / "baseline.duckdb"
+        found = in_turn(
+            {
+                "on_disk": lambda: read_by_duckdb(file, database),
+                "in_memory": lambda: read_by_duckdb(file, None),
+                "landing": land,
+            },
+            plan.pair_count(3),
+        )
+    on_disk, in_memory = ratios(found["landing"], found["on_disk"]), ratios(found["landing"], found["in_memory"])
+    figures = [
+        Figure(
+            f"landing {rows:,} rows, over reading them into a table on disk",
+            statistics.median(on_disk),
+            RATIO,
+            target=TARGET,
+            reason="rows are staged as text, judged, profiled and written as Parquet, each a pass over them",
+        ),
+        Figure("landing over reading into a table in memory", statistics.median(in_memory), RATIO),
+        Figure("landing", rows / statistics.median(found["landing"]), RATE),
+        Figure("reading into a table on disk", rows / statistics.median(found["on_disk"]), RATE),
+    ]
+    return Findings(figures, {"rows": rows, "ratios_on_disk": on_disk, "ratios_in_memory": in_memory})
 
 
-def main() -> None:
-    """Print the ratios as JSON."""
-    rows = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000_000
-    pairs = int(sys.argv[2]) if len(sys.argv) > 2 else 3
-    print(json.dumps(measure(rows, pairs), indent=1))
-
-
-if __name__ == "__main__":
-    main()
+def _copy_state(home: Path, target: Path) -> None:
+    """Put what landings of one home have left in the place of what they have left in another."""
+    for state in ("raw", "quarantine", "archive"):
+        shutil.rmtree(target / state, ignore_errors=True)
+        if (home / state).is_dir():
+            shutil.copytree(home / state, target / state)
+    shutil.copyfile(home / LEDGER, target / LEDGER)

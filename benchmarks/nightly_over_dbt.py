@@ -1,81 +1,88 @@
 """The wall time of `city-index run` over that of a bare `dbt build` of the same project.
 
-Run as ``python -m benchmarks.nightly_over_dbt [PAIRS]``. The two alternate, so that a machine whose speed drifts slows
-both; the figure is the median of the ratios of the pairs. Each starts from what a second night finds: dbt's parsed
-project is there, the warehouse is built from scratch.
+The two alternate. Each starts from what a second night finds: dbt's parsed project is there, the warehouse is built
+from scratch. The bare build is everything that dbt does, its tests included.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import statistics
-import subprocess
 import sys
-import tempfile
-import time
-from pathlib import Path
+from collections.abc import Mapping
 
-from city_index.settings import PROJECT_DIRECTORY
+from benchmarks.measuring import BYTES, RATIO, SHARE, Figure, Findings, Plan, Run, in_turn, in_words, ratios, run
+from benchmarks.warehouse import Warehouse
+from city_index.settings import PROJECT_DIRECTORY, Settings
 
-TARGET = 2.0
+TITLE = "The nightly run, over a bare dbt build"
 
+TARGET, STRETCH = 2.0, 1.5
 
-def _timed(command: list[str], environment: dict[str, str]) -> tuple[float, str]:
-    started = time.perf_counter()
-    done = subprocess.run(
-        command, cwd=PROJECT_DIRECTORY, env={**os.environ, **environment}, capture_output=True, text=True, check=False
-    )
-    elapsed = time.perf_counter() - started
-    if done.returncode != 0:
-        sys.exit(f"{' '.join(command)} failed: {done.stdout[-1000:]}{done.stderr[-1000:]}")
-    return elapsed, done.stdout
+# A short night draws few worlds.
+SHORT_NIGHT = {"draw_count": 500, "sensitivity_rows": 32, "workbook_rows": 1000}
+_SHORT_ENVIRONMENT = {f"CITY_INDEX_{name.upper()}": str(value) for name, value in SHORT_NIGHT.items()}
+
+_STAGE = re.compile(r"^([a-z][a-z /._]+): .*\((\d+\.\d) s\)$", flags=re.MULTILINE)
 
 
-def measure(pairs: int) -> dict:
-    """Time both commands in turn; gives the ratios and the share of each stage of the nightly run."""
-    with tempfile.TemporaryDirectory() as folder:
-        database = Path(folder) / "bare" / "build.duckdb"
-        database.parent.mkdir()
-        dbt_environment = {
-            "CITY_INDEX_BUILD_DATABASE": str(database),
-            "DBT_PROFILES_DIR": str(PROJECT_DIRECTORY),
-            "DBT_TARGET_PATH": str(Path(folder) / "target"),
-            "DBT_LOG_PATH": str(Path(folder) / "target"),
-        }
-        run_environment = {"CITY_INDEX_HOME": str(Path(folder) / "home")}
-        bare = [sys.executable, "-m", "dbt.cli.main", "--quiet", "build"]
-        nightly = [sys.executable, "-m", "city_index", "run"]
-        _timed(bare, dbt_environment)
-        _timed(nightly, run_environment)
-        ratios, shares = [], []
-        for _ in range(pairs):
-            database.unlink()
-            bare_seconds, _said = _timed(bare, dbt_environment)
-            nightly_seconds, said = _timed(nightly, run_environment)
-            ratios.append(nightly_seconds / bare_seconds)
-            stages = dict(re.findall(r"^([a-z ]+): .*\((\d+\.\d) s\)$", said, flags=re.MULTILINE))
-            shares.append({name: float(seconds) / nightly_seconds for name, seconds in stages.items()})
-    return {
-        "pairs": pairs,
-        "ratios": [round(ratio, 3) for ratio in ratios],
-        "median_ratio": round(statistics.median(ratios), 3),
-        "target_ratio": TARGET,
-        "median_stage_shares": {
-            name: round(statistics.median(share[name] for share in shares), 3) for name in (shares[0] if shares else ())
-        },
+def night(settings: Settings, environment: Mapping[str, str] | None = None) -> Run:
+    """One `city-index run` of a home."""
+    given = {
+        "CITY_INDEX_HOME": str(settings.home),
+        "CITY_INDEX_LANDING_SETTLE_SECONDS": "0",
+        "CITY_INDEX_LOG_FORMAT": "human",
+        **(environment or {}),
     }
+    return run([sys.executable, "-m", "city_index", "run"], given)
 
 
-def main() -> None:
-    """Measure and print the figures as JSON."""
-    pairs = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    figures = measure(pairs)
-    print(json.dumps(figures, indent=1))
-    met = "met" if figures["median_ratio"] <= TARGET else "MISSED"
-    print(f"city-index run takes {figures['median_ratio']} times a bare dbt build; target {TARGET}: {met}")
+def short_environment(plan: Plan) -> dict[str, str]:
+    """What a night of a short form is told beside its home."""
+    return dict(_SHORT_ENVIRONMENT) if plan.is_short else {}
 
 
-if __name__ == "__main__":
-    main()
+def stage_shares(nights: list[Run]) -> dict[str, float]:
+    """The share of each stage in the wall time of nights: the median over them."""
+    shares: dict[str, list[float]] = {}
+    for each in nights:
+        for name, seconds in _STAGE.findall(each.said):
+            shares.setdefault(name, []).append(float(seconds) / each.seconds)
+    return {name: statistics.median(found) for name, found in shares.items()}
+
+
+def measure(plan: Plan) -> Findings:
+    """Time both commands in turn; gives their ratio and the share of each stage of the nightly run."""
+    # Two homes: a night publishes, keeps releases and parses for itself.
+    of_night = Settings(project_directory=PROJECT_DIRECTORY, home=plan.folder / "night")
+    knobs = SHORT_NIGHT if plan.is_short else {}
+    bare = Warehouse(Settings(project_directory=PROJECT_DIRECTORY, home=plan.folder / "bare", **knobs))
+    environment = short_environment(plan)
+    bare.parse()
+    night(of_night, environment)
+    found = in_turn({"night": lambda: night(of_night, environment), "bare": bare.build}, plan.pair_count(5))
+    pairs = ratios([each.seconds for each in found["night"]], [each.seconds for each in found["bare"]])
+    shares = stage_shares(found["night"])
+    figures = [
+        Figure(
+            "night over dbt build",
+            statistics.median(pairs),
+            RATIO,
+            target=TARGET,
+            stretch=STRETCH,
+            reason=f"largest stages of the night: {in_words(shares, 5)}",
+        ),
+        *(Figure(f"share of the night: {name}", share, SHARE) for name, share in shares.items()),
+        Figure("memory of the night: its largest process", max(each.peak_bytes for each in found["night"]), BYTES),
+        Figure("memory of dbt build", max(each.peak_bytes for each in found["bare"]), BYTES),
+    ]
+    return Findings(
+        figures,
+        {
+            "ratios": pairs,
+            "seconds": {side: [round(each.seconds, 2) for each in runs] for side, runs in found.items()},
+            "processor_seconds": {
+                side: [round(each.processor_seconds, 2) for each in runs] for side, runs in found.items()
+            },
+        },
+    )

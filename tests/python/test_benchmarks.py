@@ -2,12 +2,42 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import duckdb
+import numpy
+import pandas
 import pytest
 
+from benchmarks import __main__ as runner
 from benchmarks.generated import INDEX_CODE, GeneratedIndex, land
+from benchmarks.measuring import (
+    BYTES,
+    GIB,
+    RATE,
+    RATIO,
+    SECONDS,
+    SHARE,
+    BrokenBenchmark,
+    Figure,
+    Findings,
+    Plan,
+    exponent_of_growth,
+    in_turn,
+    median_ratio,
+    run,
+)
+from benchmarks.publishing_over_copy import percentile
+from benchmarks.report import Outcome, chart, markdown, record, remember, write
+from benchmarks.scoring import numpy_floor, pandas_peer
+from benchmarks.scoring.agreement import demand_same_nodes, demand_same_tables
+from benchmarks.scoring.duckdb_script import run_script
+from benchmarks.scoring_over_script import SCORING_PATH
+from benchmarks.warehouse import Warehouse
+from city_index.database import quoted
 from city_index.errors import UsageError
 from city_index.landing.raw_store import RawStore
 from city_index.settings import PROJECT_DIRECTORY, Settings
@@ -88,3 +118,188 @@ def test_an_index_that_cannot_be_generated_is_refused(wrong: dict[str, int]) -> 
 
 def test_the_code_of_a_generated_index_is_no_shipped_one() -> None:
     assert INDEX_CODE not in (PROJECT_DIRECTORY / "seeds" / "frameworks.csv").read_text(encoding="utf-8")
+
+
+def figure(name: str, value: float, **given: object) -> Figure:
+    return Figure(name, value, given.pop("unit", RATIO), **given)
+
+
+GIVEN = [
+    Outcome(
+        "first",
+        "One over another",
+        Findings(
+            [
+                figure("met ratio", 1.5, target=2.0, stretch=1.2, reason="never said"),
+                figure("missed | ratio", 3.25, target=2.0, reason="the slowest stage"),
+                figure("memory", 3 * GIB, unit=BYTES, target=float(4 * GIB)),
+                figure("share", 0.125, unit=SHARE),
+                figure("rate", 1234567.0, unit=RATE),
+                figure("short time", 0.0042, unit=SECONDS),
+            ],
+            {"ratios": [3.2, 3.3]},
+        ),
+        None,
+        12.34,
+    ),
+    Outcome("second", "Broken things", None, "the sides differ", 1.0),
+]
+
+
+def test_the_table_names_met_and_missed_targets_and_why_and_what_is_broken(tmp_path: Path) -> None:
+    settings = Settings(project_directory=PROJECT_DIRECTORY, home=tmp_path)
+    rows = markdown(record(settings, GIVEN, is_short=False), GIVEN).splitlines()
+    assert "| met ratio | 1.50 | 2.00 (1.20) | met |" in rows
+    assert "| missed \\| ratio | 3.25 | 2.00 | **missed**: the slowest stage |" in rows
+    assert "| memory | 3.00 GiB | 4.00 GiB | met |" in rows
+    assert "| share | 12 % |  |  |" in rows
+    assert "| rate | 1,234,567 rows/s |  |  |" in rows
+    assert "| short time | 4.2 ms |  |  |" in rows
+    assert "Broken: the sides differ" in rows
+
+
+def test_every_run_is_written_whole_and_remembered_in_one_line(tmp_path: Path) -> None:
+    settings = Settings(project_directory=PROJECT_DIRECTORY, home=tmp_path)
+    for _run in range(2):
+        run = record(settings, GIVEN, is_short=True)
+        folder = write(settings, run, GIVEN)
+        remember(settings, run)
+    latest = json.loads((folder / "latest.json").read_text(encoding="utf-8"))
+    assert latest == run
+    assert latest["form"] == "short" and latest["code_version"] and latest["machine"]["cores"] >= 1
+    statuses = {each["name"]: each["status"] for each in latest["benchmarks"]["first"]["figures"]}
+    assert statuses == {
+        "met ratio": "met",
+        "missed | ratio": "missed",
+        "memory": "met",
+        "share": "",
+        "rate": "",
+        "short time": "",
+    }
+    assert latest["benchmarks"]["second"]["fault"] == "the sides differ"
+    history = [json.loads(line) for line in (folder / "history.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert len(history) == 2
+    assert history[0]["benchmarks"]["first"]["missed | ratio"] == 3.25
+    assert history[0]["machine"] == latest["machine"] and history[0]["code_version"] == latest["code_version"]
+    assert "the slowest stage" in (folder / "table.md").read_text(encoding="utf-8")
+
+
+def test_the_chart_shows_every_ratio_with_its_target_and_no_other_figure() -> None:
+    picture = ElementTree.fromstring(chart(GIVEN[0].figures))
+    texts = [element.text for element in picture.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"met ratio", "missed | ratio", "1.50", "3.25"} <= set(texts)
+    assert not {"memory", "share", "rate"} & set(texts)
+    bars = [element for element in picture.iter("{http://www.w3.org/2000/svg}rect") if "height" in element.attrib][1:]
+    assert len(bars) == 2 and bars[0].attrib["fill"] != bars[1].attrib["fill"]
+
+
+def test_the_runner_ends_with_1_for_a_broken_benchmark_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CITY_INDEX_HOME", str(tmp_path))
+
+    def found(name: str, _is_short: bool, _pairs: int | None) -> Outcome:
+        return GIVEN[0 if name == "draws" else 1]
+
+    monkeypatch.setattr(runner, "run_one", found)
+    assert runner.main(["--only", "draws"]) == 0
+    said = capsys.readouterr().out
+    assert "**missed**: the slowest stage" in said and "1 targets missed" in said
+    assert runner.main(["--only", "draws", "--only", "landing"]) == 1
+    assert "broken: second" in capsys.readouterr().out
+    assert len((tmp_path / "bench" / "history.jsonl").read_text(encoding="utf-8").splitlines()) == 2
+
+
+def test_a_benchmark_that_fails_is_broken_and_a_short_one_is_held_to_no_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Module:
+        TITLE = "Title"
+
+        @staticmethod
+        def measure(plan: Plan) -> Findings:
+            if not plan.is_short:
+                raise BrokenBenchmark("rows differ")
+            assert plan.folder.is_dir()
+            return GIVEN[0].findings
+
+    monkeypatch.setattr(runner, "module_of", lambda _name: Module)
+    assert runner.run_one("draws", False, None).fault == "rows differ"
+    assert {each.status for each in runner.run_one("draws", True, None).figures} == {""}
+
+
+def test_every_benchmark_has_a_title_and_a_line_in_the_readme() -> None:
+    text = (PROJECT_DIRECTORY / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    for name in runner.MODULES:
+        module = runner.module_of(name)
+        assert module.TITLE and callable(module.measure)
+        assert f"`{name}`" in text
+
+
+def test_a_process_is_measured_by_itself_and_not_by_what_started_it() -> None:
+    ballast = bytearray(200 << 20)
+    small = run([sys.executable, "-c", "print('said')"])
+    large = run([sys.executable, "-c", "x = bytearray(300 << 20)"])
+    assert len(ballast) == 200 << 20
+    assert small.said == "said\n"
+    assert small.peak_bytes < 150 << 20
+    assert 300 << 20 < large.peak_bytes < 400 << 20
+    with pytest.raises(BrokenBenchmark, match=r"ended with 3.*last words"):
+        run([sys.executable, "-c", "print('last words'); raise SystemExit(3)"])
+
+
+def test_sides_run_in_turn_and_pairs_give_the_ratios() -> None:
+    order: list[str] = []
+    found = in_turn({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, 2)
+    assert order == ["a", "b", "a", "b"] and found == {"a": [None, None], "b": [None, None]}
+    assert median_ratio([2, 9, 4], [1, 3, 1]) == 3
+    assert exponent_of_growth([10, 100, 1000], [1, 10, 100]) == 1
+    assert exponent_of_growth([10, 100], [3, 300]) == 2
+    assert percentile([5, 1, 4, 2, 3], 50) == 3 and percentile([5, 1, 4, 2, 3], 95) == 5
+
+
+@pytest.mark.slow
+def test_models_script_and_peers_give_the_same_tables_scores_and_ranks(tmp_path: Path) -> None:
+    index = GeneratedIndex(cities=60, indicators=12, seed=3, missing_percent=20)
+    settings = landed(tmp_path / "home", index)
+    warehouse = Warehouse(settings)
+    warehouse.build(SCORING_PATH)
+    script = tmp_path / "script.duckdb"
+    run_script(settings.raw, script)
+    nodes = list(index.nodes())
+    assert demand_same_tables(warehouse.database, script) == 60 * len(nodes) + 60
+
+    frames = tmp_path / "frames.parquet"
+    with duckdb.connect() as connection:
+        observations = connection.execute(
+            "select city_code, indicator_code, value from read_parquet($files)",
+            {"files": [str(path) for path in RawStore(settings).files("observations")]},
+        ).df()
+        scored = pandas_peer.compute(observations, pandas.DataFrame(nodes))
+        connection.register("scored", scored)
+        connection.execute(f"copy (from scored) to {quoted(frames)} (format parquet)")
+    demand_same_nodes(script, "pandas", frames)
+
+    cities = sorted(set(observations["city_code"]))
+    leaves = sorted(set(observations["indicator_code"]))
+    values = numpy.full((len(leaves), len(cities)), numpy.nan)
+    for city, leaf, value in observations.itertuples(index=False):
+        values[leaves.index(leaf), cities.index(city)] = value
+    observed = numpy_floor.Values(leaves, numpy.array(cities), values)
+    codes, scores, ranks = numpy_floor.compute(observed, [{"direction": None, **node} for node in nodes])
+    numpy_floor.write(tmp_path / "arrays", observed.cities, codes, scores, ranks)
+    demand_same_nodes(script, "numpy", tmp_path / "arrays")
+
+    with duckdb.connect(str(script)) as connection:
+        empty = connection.execute(
+            "select count(*) from fct_indicator_scores where level = 2 and score is null"
+        ).fetchone()
+        assert empty[0] > 0, "no parent is without children, so nothing was tried of it"
+        connection.execute(
+            "update fct_indicator_scores set rank = rank + 1 where indicator_code = 'total' and rank = 60"
+        )
+    for demand in (
+        lambda: demand_same_nodes(script, "numpy", tmp_path / "arrays"),
+        lambda: demand_same_nodes(script, "pandas", frames),
+        lambda: demand_same_tables(warehouse.database, script),
+    ):
+        with pytest.raises(BrokenBenchmark):
+            demand()

@@ -1,0 +1,89 @@
+"""A night after one corrected observation, with twenty editions in the warehouse, over a full rebuild.
+
+The home holds a generated index of twenty editions beside the shipped inputs. Before each night one observation of the
+oldest edition is landed with another value. The full rebuild is a night of the same home whose build was deleted; what
+dbt parsed of the project is there for both.
+"""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+import sys
+
+from benchmarks.generated import INDEX_CODE, GeneratedIndex
+from benchmarks.measuring import RATIO, SHARE, BrokenBenchmark, Figure, Findings, Plan, Run, in_turn, ratios, run
+from benchmarks.nightly_over_dbt import night, short_environment, stage_shares
+from city_index.builds import latest_build
+from city_index.database import open_database
+from city_index.settings import PROJECT_DIRECTORY, Settings
+
+TITLE = "A night after one corrected observation, with twenty editions, over a full rebuild"
+
+INDEX = GeneratedIndex(cities=150, indicators=60, editions=20)
+SHORT_INDEX = GeneratedIndex(cities=12, indicators=6, editions=3)
+
+_CITY, _LEAF = "c0", "leaf_0"
+
+
+def measure(plan: Plan) -> Findings:
+    """Time nights that land a correction, and rebuilds, in turn."""
+    index = plan.choose(SHORT_INDEX, INDEX)
+    settings = Settings(project_directory=PROJECT_DIRECTORY, home=plan.folder / "home")
+    environment = short_environment(plan)
+    size = ("--cities", index.cities, "--indicators", index.indicators, "--editions", index.editions)
+    run([sys.executable, "-m", "benchmarks.generated", settings.home, *size])
+    night(settings, environment)
+    edition = index.edition_labels[0]
+    value = 10.0
+
+    def correct() -> Run:
+        nonlocal value
+        value += 1
+        _land_correction(settings, edition, value)
+        corrected = night(settings, environment)
+        if (found := _published(settings, edition)) != value:
+            raise BrokenBenchmark(f"the corrected observation is {found} in what is published, and not {value}")
+        return corrected
+
+    def rebuild() -> Run:
+        build = latest_build(settings)
+        if build is None:
+            raise BrokenBenchmark("the night left no build")
+        shutil.rmtree(build.folder)
+        return night(settings, environment)
+
+    found = in_turn({"correction": correct, "rebuild": rebuild}, plan.pair_count(3))
+    pairs = ratios(*([each.seconds for each in found[side]] for side in ("correction", "rebuild")))
+    shares = stage_shares(found["correction"])
+    return Findings(
+        [
+            Figure("night after one correction over full rebuild", statistics.median(pairs), RATIO),
+            *(Figure(f"share of that night: {name}", share, SHARE) for name, share in shares.items()),
+        ],
+        {
+            "editions": index.editions,
+            "ratios": pairs,
+            "seconds": {side: [round(each.seconds, 2) for each in runs] for side, runs in found.items()},
+        },
+    )
+
+
+def _land_correction(settings: Settings, edition: str, value: float) -> None:
+    folder = settings.landing / "observations"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"correction-{value:g}.csv").write_text(
+        f"index_code,edition,city_code,indicator_code,value\n{INDEX_CODE},{edition},{_CITY},{_LEAF},{value}\n",
+        encoding="utf-8",
+    )
+
+
+def _published(settings: Settings, edition: str) -> float | None:
+    """The score of the corrected observation, which is its value: its leaf is normalised by score."""
+    with open_database(settings.published_database) as connection:
+        row = connection.execute(
+            "select score from fct_indicator_scores "
+            "where index_code = ? and edition = ? and city_code = ? and indicator_code = ?",
+            [INDEX_CODE, edition, _CITY, _LEAF],
+        ).fetchone()
+    return row[0] if row else None
