@@ -32,11 +32,12 @@ $(INSTALLED): requirements.lock pyproject.toml
 run: setup ## run the nightly job once: check, build, audit, publish
 	@$(RUN) -m city_index run
 
-test: setup ## run the whole test suite
-	@$(RUN) -m pytest
+# Whole files go to one process, so that what a file makes for all its tests is made once.
+test: setup ## run the whole test suite, two files at a time
+	@$(RUN) -m pytest --numprocesses 2 --dist loadfile
 
 test-quick: setup ## run the tests that take no rebuild
-	@$(RUN) -m pytest -m "not slow"
+	@$(RUN) -m pytest -m "not slow" --numprocesses 2 --dist loadfile
 
 proofs: setup ## the slow proofs in their long form: hostile files and names, publications cut short
 	@$(RUN) -m pytest --long -s tests/python/test_hostile_files.py tests/python/test_hostile_names.py

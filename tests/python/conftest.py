@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import os
+import pickle
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
 import pytest
 from editions_home import EditionsHome, follow_the_page
 from support import Published, city_index, copy_project
+
+from city_index.lock import file_lock
+
+Made = TypeVar("Made")
 
 # Rebuilds are many, and draws and workbooks are not what most tests are about: fewer draws, and no sheets of long
 # tables, unless somebody says otherwise.
@@ -27,19 +34,32 @@ def is_long(request: pytest.FixtureRequest) -> bool:
     return request.config.getoption("--long")
 
 
-@pytest.fixture(scope="session")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Published:
-    """The shipped inputs, published once for the whole test session. Tests must not change it."""
-    home = tmp_path_factory.mktemp("published")
+def _made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Made]) -> Made:
+    """What is made in a folder of its own by the first process of the suite that asks for it; the others find it."""
+    suite = factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else factory.getbasetemp()
+    with file_lock(suite / f"{name}.lock"):
+        made = suite / f"{name}.pickle"
+        if not made.exists():
+            made.write_bytes(pickle.dumps(make(factory.mktemp(name))))
+        return pickle.loads(made.read_bytes())
+
+
+def _publish(home: Path) -> Published:
     run = city_index("run", home=home)
     assert run.returncode == 0, run.stderr
     return Published(home=home, run=run)
 
 
 @pytest.fixture(scope="session")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Published:
+    """The shipped inputs, published once for the whole suite. Tests must not change it."""
+    return _made_once(tmp_path_factory, "published", _publish)
+
+
+@pytest.fixture(scope="session")
 def editions(tmp_path_factory: pytest.TempPathFactory, published: Published) -> EditionsHome:
-    """Several editions of several indices, published once for the whole test session. Tests must not change it."""
-    return follow_the_page(published.home, tmp_path_factory.mktemp("editions"))
+    """Several editions of several indices, published once for the whole suite. Tests must not change it."""
+    return _made_once(tmp_path_factory, "editions", lambda folder: follow_the_page(published.home, folder))
 
 
 @pytest.fixture
