@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -25,6 +27,13 @@ LAUNCHER = Path(__file__).with_name("launcher.py")
 
 GIB = 1 << 30
 
+# How long one run of one side may take.
+LONGEST_SECONDS = 4 * 3600
+
+# What the launcher ends with where its command was killed with SIGKILL, as a system without memory does.
+KILLED = 256 - signal.SIGKILL
+_OUT_OF_MEMORY = re.compile("out of memory|MemoryError|Unable to allocate|failed to allocate", flags=re.IGNORECASE)
+
 T = TypeVar("T")
 
 RATIO, SHARE, BYTES, EXPONENT, RATE, SECONDS = "ratio", "share", "bytes", "exponent", "rows/s", "s"
@@ -34,6 +43,10 @@ MET, MISSED, NO_TARGET = "met", "missed", ""
 
 class BrokenBenchmark(CityIndexError):
     """A benchmark that says nothing: a side failed, or two sides that must give the same results do not."""
+
+
+class NotReached(BrokenBenchmark):
+    """A side that does not come to an end at this size: it ran out of memory, or out of the time that it is given."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +72,7 @@ class Figure:
 
     Attributes:
         name: what is measured, in words; unique within its benchmark.
-        value: in the unit.
+        value: in the unit; None where a side did not come to an end, which misses every target.
         unit: ratio, share, bytes, exponent, rows/s or s.
         target: what the value may come to at most; None where there is no target.
         stretch: a harder target, to be aimed at; None where there is none.
@@ -68,7 +81,7 @@ class Figure:
     """
 
     name: str
-    value: float
+    value: float | None
     unit: str
     target: float | None = None
     stretch: float | None = None
@@ -80,7 +93,7 @@ class Figure:
         """Whether the target is met or missed; empty where there is none."""
         if self.target is None:
             return NO_TARGET
-        return MET if self.value <= self.target else MISSED
+        return MET if self.value is not None and self.value <= self.target else MISSED
 
 
 @dataclass(frozen=True)
@@ -129,21 +142,38 @@ def run(command: Sequence[object], environment: Mapping[str, str] | None = None)
         environment: what is added to the environment of this process.
 
     Raises:
-        BrokenBenchmark: it ended with an error; the message has its last words.
+        NotReached: it ran out of memory, or for longer than ``LONGEST_SECONDS``.
+        BrokenBenchmark: it ended with another error; the message has its last words.
     """
     with tempfile.NamedTemporaryFile(suffix=".json") as result:
-        done = subprocess.run(
+        launched = subprocess.Popen(
             [sys.executable, "-I", "-S", LAUNCHER, result.name, *map(str, command)],
             cwd=PROJECT_DIRECTORY,
             env={**os.environ, **(environment or {})},
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            check=False,
+            start_new_session=True,
         )
-        if done.returncode != 0:
-            said = " ".join((done.stdout[-1500:] + " " + done.stderr[-1500:]).split())
-            raise BrokenBenchmark(f"{' '.join(map(str, command))} ended with {done.returncode}: {said}")
-        return Run(**json.loads(Path(result.name).read_text(encoding="utf-8")), said=done.stdout)
+        try:
+            said, told = launched.communicate(timeout=LONGEST_SECONDS)
+        except BaseException as error:
+            os.killpg(launched.pid, signal.SIGKILL)  # the command and what it started, which nobody waits for now
+            launched.communicate()
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise NotReached(f"{_told(command)} took more than {LONGEST_SECONDS} s") from None
+            raise
+        if launched.returncode != 0:
+            last = " ".join(f"{said[-1500:]} {told[-1500:]}".split())
+            is_out_of_memory = launched.returncode == KILLED or _OUT_OF_MEMORY.search(last)
+            raise (NotReached if is_out_of_memory else BrokenBenchmark)(
+                f"{_told(command)} ended with {launched.returncode}: {last}"
+            )
+        return Run(**json.loads(Path(result.name).read_text(encoding="utf-8")), said=said)
+
+
+def _told(command: Sequence[object]) -> str:
+    return " ".join(map(str, command))
 
 
 def in_turn(sides: Mapping[str, Callable[[], T]], pairs: int) -> dict[str, list[T]]:

@@ -113,8 +113,10 @@ def remember(settings: Settings, run: dict[str, object]) -> None:
         stream.write(json.dumps(run | {"benchmarks": kept}, ensure_ascii=False) + "\n")
 
 
-def in_unit(value: float, unit: str) -> str:
+def in_unit(value: float | None, unit: str) -> str:
     """A value as people read it."""
+    if value is None:
+        return "not reached"
     if unit == BYTES:
         return f"{value / GIB:.2f} GiB"
     if unit == SHARE:
@@ -175,7 +177,7 @@ def _cell(text: str) -> str:
 
 def chart(figures: Sequence[Figure]) -> str:
     """The ratios as bars on a logarithmic scale, each with its target as a mark: an SVG picture."""
-    shown = [figure for figure in figures if figure.unit in (RATIO, EXPONENT) and figure.value > 0]
+    shown = [figure for figure in figures if figure.unit in (RATIO, EXPONENT) and (figure.value or 0) > 0]
     reach = [bound for figure in shown for bound in (figure.value, figure.target) if bound]
     low = 10 ** math.floor(math.log10(min([*reach, 1])))
     high = 10 ** math.ceil(math.log10(max([*reach, 10])))

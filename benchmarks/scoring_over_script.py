@@ -24,6 +24,7 @@ from benchmarks.measuring import (
     SECONDS,
     Figure,
     Findings,
+    NotReached,
     Plan,
     Run,
     exponent_of_growth,
@@ -85,23 +86,36 @@ def measure(plan: Plan) -> Findings:
         pairs,
     )
     fixed = {side: statistics.median(each.seconds for each in runs) for side, runs in few.items()}
-    figures, details, seconds = [], {}, []
+    figures, details, grown = [], {}, {}
     for cities in sizes:
-        sides, shares = _measure_size(plan, settings, cities, peers, plan.pair_count(_PAIRS.get(cities, 1)))
-        found = _figures(cities, sides, fixed, shares)
-        figures += found
-        seconds.append(statistics.median(each.seconds for each in sides["models"]) - fixed["models"])
+        try:
+            sides, shares = _measure_size(plan, settings, cities, peers, plan.pair_count(_PAIRS.get(cities, 1)), notes)
+        except NotReached as error:
+            figures += _not_reached(cities, str(error))
+            continue
+        figures += _figures(cities, sides, fixed, shares)
+        grown[cities] = max(statistics.median(each.seconds for each in sides["models"]) - fixed["models"], 1e-3)
         details[str(cities)] = _details(sides, shares)
     figures.append(
         Figure(
             "exponent of the models' time over cities, without what dbt takes for any size",
-            exponent_of_growth(sizes, [max(each, 1e-3) for each in seconds]),
+            exponent_of_growth(list(grown), list(grown.values())) if len(grown) > 1 else None,
             EXPONENT,
             target=EXPONENT_TARGET,
+            reason="the work is sorts and joins; what does not fit into the memory that DuckDB is given goes to disk",
         )
     )
     figures.append(Figure(f"the models at {FEW_CITIES} cities: what dbt takes for any size", fixed["models"], SECONDS))
     return Findings(figures, {"fixed_seconds": fixed, "sizes": details}, notes)
+
+
+def _not_reached(cities: int, reason: str) -> list[Figure]:
+    """The figures of a size at which models or script do not come to an end."""
+    group = f"{cities:,} cities"
+    return [
+        Figure(f"models over script, {group}", None, RATIO, RATIO_TARGET, None, reason, group),
+        Figure(f"memory of models, {group}", None, BYTES, MEMORY_TARGETS.get(cities), None, reason, group),
+    ]
 
 
 def _peers() -> Mapping[str, tuple[str, str, str]]:
@@ -142,9 +156,20 @@ def _run_peer(settings: Settings, python: str, module: str, written: Path) -> Ru
 
 
 def _measure_size(
-    plan: Plan, settings: Settings, cities: int, peers: Mapping[str, tuple[str, str, str]], pairs: int
+    plan: Plan,
+    settings: Settings,
+    cities: int,
+    peers: Mapping[str, tuple[str, str, str]],
+    pairs: int,
+    notes: list[str],
 ) -> tuple[dict[str, list[Run]], dict[str, float]]:
-    """The runs of each side, and the share of each model in the models' time."""
+    """The runs of each side, and the share of each model in the models' time.
+
+    A peer that does not come to an end is left out, and a note says so.
+
+    Raises:
+        NotReached: models or script do not come to an end.
+    """
     _land(settings, cities)
     given = int(MEMORY_TARGETS[cities] * _SHARE_OF_DUCKDB) if cities in MEMORY_TARGETS else _OTHERWISE
     bounded = Settings(project_directory=PROJECT_DIRECTORY, home=settings.home, build_memory_bytes=given)
@@ -154,13 +179,18 @@ def _measure_size(
         "models": lambda: warehouse.build(SCORING_PATH),
         "script": lambda: run_script(settings, script, given),
     }
-    written = {}
-    for peer, (python, module, name) in peers.items():
-        if peer != "pandas" or cities <= _MOST_CITIES_OF_PANDAS:
-            written[peer] = plan.folder / name
-            sides[peer] = lambda python=python, module=module, path=written[peer]: _run_peer(
-                settings, python, module, path
-            )
+    written = {peer: plan.folder / name for peer, (_python, _module, name) in peers.items()}
+    if cities > _MOST_CITIES_OF_PANDAS:
+        written.pop("pandas", None)
+    for peer, path in list(written.items()):
+        python, module, _name = peers[peer]
+        try:
+            _run_peer(settings, python, module, path)
+        except NotReached as error:
+            del written[peer]
+            notes.append(f"{peer} does not come to an end with {cities:,} cities: {error}.")
+        else:
+            sides[peer] = lambda python=python, module=module, path=path: _run_peer(settings, python, module, path)
     found = in_turn(sides, pairs)
     demand_same_tables(warehouse.database, script)
     for peer, path in written.items():

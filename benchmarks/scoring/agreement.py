@@ -6,6 +6,7 @@ Node by node, so that memory stays small at any size. Numbers may differ by 1e-9
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -22,9 +23,7 @@ TABLES = {
     "fct_city_scores": ("index_code", "edition", "city_code"),
 }
 
-_NODE = (
-    "select city_code, score, rank from {relation} where indicator_code = ? and score is not null order by city_code"
-)
+_NODE = "select city_code, score, rank from {relation} where indicator_code = ? and score is not null"
 
 
 def demand_same_tables(models: Path, script: Path) -> int:
@@ -86,42 +85,44 @@ def demand_same_nodes(script: Path, peer: str, written: Path) -> None:
     Raises:
         BrokenBenchmark: they differ.
     """
-    of_peer = _arrays(written) if written.is_dir() else _rows(written)
     with duckdb.connect(str(script), read_only=True) as connection:
-        codes = [
-            code
-            for (code,) in connection.execute("select distinct indicator_code from fct_indicator_scores").fetchall()
-        ]
-        for code in codes:
-            expected = connection.execute(_NODE.format(relation="fct_indicator_scores"), [code]).fetchnumpy()
-            cities, scores, ranks = of_peer(code)
-            if list(cities) != list(expected["city_code"]):
-                raise BrokenBenchmark(f"{peer} gives {code} a score in other cities than the script does")
-            if not np.allclose(scores, expected["score"], rtol=0, atol=TOLERANCE):
-                raise BrokenBenchmark(f"{peer} gives other scores of {code} than the script does")
-            if not np.array_equal(ranks, expected["rank"]):
-                raise BrokenBenchmark(f"{peer} gives other ranks of {code} than the script does")
+        codes = connection.execute("select distinct indicator_code from fct_indicator_scores order by all").fetchall()
+        differ = _arrays_differ(written) if written.is_dir() else _rows_differ(written)
+        for (code,) in codes:
+            if differ(connection, code):
+                raise BrokenBenchmark(f"{peer} gives other scores or ranks of {code} than the script does")
 
 
-def _arrays(folder: Path):
+def _rows_differ(file: Path) -> Callable[[duckdb.DuckDBPyConnection, str], bool]:
+    """Whether the rows of a node in a Parquet file are others than the script's."""
+    query = f"""
+        select count(*)
+        from ({_NODE.format(relation="fct_indicator_scores")}) as script
+        full join ({_NODE.format(relation=f"read_parquet({quoted(file)})")}) as peer
+            on script.city_code = peer.city_code
+        where coalesce(abs(script.score - peer.score) > {TOLERANCE}, true) or script.rank is distinct from peer.rank
+    """
+    return lambda connection, code: connection.execute(query, [code, code]).fetchone()[0] > 0
+
+
+def _arrays_differ(folder: Path) -> Callable[[duckdb.DuckDBPyConnection, str], bool]:
+    """Whether the rows of a node in the arrays of ``numpy_floor`` are others than the script's."""
     cities = np.load(folder / "cities.npy", allow_pickle=False)
     scores, ranks = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("scores", "ranks"))
     row_of = {code: row for row, code in enumerate(json.loads((folder / "nodes.json").read_text(encoding="utf-8")))}
     order = np.argsort(cities)
+    sorted_cities = cities[order].astype(object)
 
-    def of_node(code: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def differ(connection: duckdb.DuckDBPyConnection, code: str) -> bool:
+        query = f"{_NODE.format(relation='fct_indicator_scores')} order by city_code"
+        expected = connection.execute(query, [code]).fetchnumpy()
         row = row_of[code]
-        scored = order[~np.isnan(scores[row][order])]
-        return cities[scored], scores[row][scored], ranks[row][scored]
+        is_scored = ~np.isnan(scores[row][order])
+        scored = order[is_scored]
+        return not (
+            np.array_equal(sorted_cities[is_scored], expected["city_code"])
+            and np.allclose(scores[row][scored], expected["score"], rtol=0, atol=TOLERANCE)
+            and np.array_equal(ranks[row][scored], expected["rank"])
+        )
 
-    return of_node
-
-
-def _rows(file: Path):
-    def of_node(code: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        with duckdb.connect() as connection:
-            relation = f"read_parquet({quoted(file)})"
-            found = connection.execute(_NODE.format(relation=relation), [code]).fetchnumpy()
-        return found["city_code"], found["score"], found["rank"]
-
-    return of_node
+    return differ

@@ -17,10 +17,10 @@ def run_script(raw: Path, database: Path, memory_mib: int | None = None) -> None
     text = SCRIPT.read_text(encoding="utf-8")
     for kind in ("cities", "frameworks", "observations"):
         text = text.replace(f"'{{{kind}}}'", quoted(raw / kind / "*.parquet"))
-    config = {"memory_limit": f"{memory_mib}MiB"} if memory_mib else {}
-    with duckdb.connect(
-        str(database), config={"threads": 2, "preserve_insertion_order": False, **config}
-    ) as connection:
+    config = {"threads": 2, "preserve_insertion_order": False, "storage_compatibility_version": "latest"}
+    if memory_mib:
+        config["memory_limit"] = f"{memory_mib}MiB"
+    with duckdb.connect(str(database), config=config) as connection:
         connection.execute(text)
 
 

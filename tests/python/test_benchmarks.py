@@ -13,10 +13,12 @@ import pandas
 import pytest
 
 from benchmarks import __main__ as runner
+from benchmarks import measuring
 from benchmarks.generated import INDEX_CODE, GeneratedIndex, land
 from benchmarks.measuring import (
     BYTES,
     GIB,
+    KILLED,
     RATE,
     RATIO,
     SECONDS,
@@ -24,6 +26,7 @@ from benchmarks.measuring import (
     BrokenBenchmark,
     Figure,
     Findings,
+    NotReached,
     Plan,
     exponent_of_growth,
     in_turn,
@@ -120,7 +123,13 @@ def test_the_code_of_a_generated_index_is_no_shipped_one() -> None:
     assert INDEX_CODE not in (PROJECT_DIRECTORY / "seeds" / "frameworks.csv").read_text(encoding="utf-8")
 
 
-def figure(name: str, value: float, **given: object) -> Figure:
+def table_of(figures: list[Figure]) -> list[str]:
+    outcomes = [Outcome("name", "Title", Findings(figures), None, 1.0)]
+    settings = Settings(project_directory=PROJECT_DIRECTORY, home=Path("home"))
+    return markdown(record(settings, outcomes, is_short=False), outcomes).splitlines()
+
+
+def figure(name: str, value: float | None, **given: object) -> Figure:
     return Figure(name, value, given.pop("unit", RATIO), **given)
 
 
@@ -303,3 +312,17 @@ def test_models_script_and_peers_give_the_same_tables_scores_and_ranks(tmp_path:
     ):
         with pytest.raises(BrokenBenchmark):
             demand()
+
+
+def test_a_side_that_runs_out_of_memory_or_time_is_told_from_one_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(NotReached, match="MemoryError"):
+        run([sys.executable, "-c", "raise MemoryError"])
+    with pytest.raises(NotReached, match=f"ended with {KILLED}"):
+        run([sys.executable, "-c", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"])
+    monkeypatch.setattr(measuring, "LONGEST_SECONDS", 0.5)
+    with pytest.raises(NotReached, match="took more than"):
+        run([sys.executable, "-c", "import time; time.sleep(600)"])
+    missed = figure("ratio", None, target=2.0, reason="out of memory")
+    assert missed.status == "missed"
+    assert "| ratio | not reached | 2.00 | **missed**: out of memory |" in table_of([missed])
+    assert "ratio" not in chart([missed, figure("other", 1.0)]).split("</title>")[1].replace("Ratios", "")
