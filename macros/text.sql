@@ -43,7 +43,7 @@
     {%- for word in var('evidence_filler_words') -%}
         {%- set key.sql = "replace(" ~ key.sql ~ ", '" ~ word ~ "', '')" -%}
     {%- endfor -%}
-    coalesce(nullif(rtrim({{ key.sql }}, './-~了'), ''), {{ clean_text }})
+    coalesce(nullif(trim(trailing './-~了' from {{ key.sql }}), ''), {{ clean_text }})
 {%- endmacro %}
 
 {#- Every place in a text with the two characters that stand there: one row per row and place, with the columns of

@@ -11,19 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from city_index.frames import frame_of
 from city_index.worlds.draws import draw_methods, draw_weights, leave_one_out, rank_summary
 from city_index.worlds.sensitivity import IndexModel, Sensitivity, converged_indices
 from city_index.worlds.tree import Scores, Tree, Worlds
 
 if TYPE_CHECKING:
     import pandas
-    from duckdb import DuckDBPyRelation
+
+    from city_index.frames import Table
 
 WEIGHTS = "weights"
 METHOD = "method"
 LEAVE_ONE_OUT = "leave_one_out"
 
 KEY = ["index_code", "edition"]
+PUBLISHED = "scenario = 'published'"
 
 # Draws are numbers for every world and node, 8 bytes each: of very wide trees there are fewer worlds.
 MOST_CELLS = 100_000_000
@@ -86,12 +89,12 @@ class EditionScores:
 
 
 def read_editions(
-    settings: DuckDBPyRelation,
-    nodes: DuckDBPyRelation,
-    scores: DuckDBPyRelation,
-    alternatives: DuckDBPyRelation,
-    ranks: DuckDBPyRelation,
-    tiers: DuckDBPyRelation,
+    settings: Table,
+    nodes: Table,
+    scores: Table,
+    alternatives: Table,
+    ranks: Table,
+    tiers: Table,
 ) -> Iterator[EditionScores]:
     """The editions that have a city with a total.
 
@@ -103,18 +106,16 @@ def read_editions(
         ranks: int_indicator_scores.
         tiers: int_city_tiers.
     """
-    key = ", ".join(KEY)
-    cell = f"{key}, city_code, indicator_code"
+    cell = [*KEY, "city_code", "indicator_code"]
     frames = {
-        "nodes": nodes.filter("scenario = 'published'").df(),
-        "scores": scores.filter("scenario = 'published'").project(f"{cell}, score").df(),
-        "alternatives": alternatives.project(f"scenario, {cell}, score").df(),
-        "ranks": ranks.filter("level <= 1").project(f"{cell}, rank").df(),
-        "tiers": tiers.df(),
+        "nodes": frame_of(nodes, where=PUBLISHED),
+        "scores": frame_of(scores, [*cell, "score"], PUBLISHED),
+        "alternatives": frame_of(alternatives, ["scenario", *cell, "score"]),
+        "ranks": frame_of(ranks, [*cell, "rank"], "level <= 1"),
+        "tiers": frame_of(tiers),
     }
     parts = {name: dict(list(frame.groupby(KEY, sort=True))) for name, frame in frames.items()}
-    settings = settings.project(f"{key}, random_seed").df()
-    for row in settings.sort_values(KEY).itertuples(index=False):
+    for row in frame_of(settings, [*KEY, "random_seed"]).sort_values(KEY).itertuples(index=False):
         key = (row.index_code, row.edition)
         if key not in parts["nodes"] or key not in parts["scores"] or key not in parts["ranks"]:
             continue

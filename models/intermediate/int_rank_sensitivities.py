@@ -6,6 +6,7 @@ for. The arithmetic stands in ``city_index.worlds``.
 
 import pandas
 
+from city_index.frames import table_of
 from city_index.worlds.editions import read_editions, sensitivity_rows
 
 COLUMNS = {
@@ -43,4 +44,4 @@ def model(dbt, session):
         tiers=dbt.ref("int_city_tiers"),
     )
     rows = [row for edition in editions for row in sensitivity_rows(edition, target_half_width, most)]
-    return pandas.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
+    return table_of(pandas.DataFrame(rows, columns=list(COLUMNS)), COLUMNS, session)

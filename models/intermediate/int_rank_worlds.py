@@ -8,6 +8,7 @@ edition, and results do not depend on batches or threads, so two builds agree to
 
 import pandas
 
+from city_index.frames import table_of
 from city_index.worlds.editions import rank_rows, read_editions
 
 COLUMNS = {
@@ -42,4 +43,4 @@ def model(dbt, session):
         tiers=dbt.ref("int_city_tiers"),
     )
     rows = [row for edition in editions for row in rank_rows(edition, draw_count)]
-    return pandas.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
+    return table_of(pandas.DataFrame(rows, columns=list(COLUMNS)), COLUMNS, session)

@@ -10,12 +10,15 @@ results are rounded, so two builds agree to the last digit.
 import numpy as np
 from scipy.optimize import nnls
 
+from city_index.frames import frame_of, table_of
+
 # Beyond these decimals lie the last bits of linear algebra.
 DECIMALS = 12
 
 # Eigenvalues closer than this are the same: of two equal ones neither is the first, and one of 0 has no inverse.
 SAME_EIGENVALUE = 1e-9
 
+KEY = ("index_code", "edition", "parent_code", "indicator_code")
 RESULTS = ("first_component_share", "principal_component_weight", "correlation_optimised_weight")
 
 
@@ -76,8 +79,8 @@ def model(dbt, session):
     max_siblings = int(dbt.config.meta_get("max_siblings"))
     least_weight = float(dbt.config.meta_get("least_weight"))
     group = ["index_code", "edition", "parent_code"]
-    nodes = dbt.ref("int_sibling_measures").df().sort_values([*group, "indicator_code"], ignore_index=True)
-    correlations = dict(list(dbt.ref("int_sibling_correlations").df().groupby(group, sort=False)))
+    nodes = frame_of(dbt.ref("int_sibling_measures")).sort_values([*group, "indicator_code"], ignore_index=True)
+    correlations = dict(list(frame_of(dbt.ref("int_sibling_correlations")).groupby(group, sort=False)))
     results = {name: np.full(len(nodes), np.nan) for name in RESULTS}
     for key, children in nodes.groupby(group, sort=False):
         position = {code: number for number, code in enumerate(children["indicator_code"])}
@@ -98,4 +101,4 @@ def model(dbt, session):
         for name, found in zip(RESULTS, (share, loadings, weights), strict=True):
             if found is not None:
                 results[name][children.index] = np.round(found, DECIMALS)
-    return nodes[[*group, "indicator_code"]].astype("str").assign(**results)
+    return table_of(nodes.assign(**results), dict.fromkeys(KEY, "str") | dict.fromkeys(RESULTS, "float64"), session)
