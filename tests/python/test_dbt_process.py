@@ -1,0 +1,105 @@
+"""dbt as a helper that is started before it is told what to do, and the tables that it makes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from support import copy_project, rows
+
+from city_index.builds import dbt_environment
+from city_index.dbt_client import DbtClient
+from city_index.settings import PROJECT_DIRECTORY, Settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    settings = Settings(project_directory=PROJECT_DIRECTORY, home=tmp_path / "home")
+    (settings.warehouse / "build").mkdir(parents=True)
+    return settings
+
+
+def dbt(client: DbtClient, settings: Settings, *arguments: str) -> tuple[int, str]:
+    """The exit code of a dbt command and what it printed."""
+    process = client.run(arguments, dbt_environment(settings, settings.warehouse / "target"))
+    said = process.stdout.read().decode()
+    return process.wait(timeout=120), said
+
+
+def test_dbt_that_waited_runs_the_command_with_its_environment_alone(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with DbtClient(settings) as client:
+        client.start()
+        first = client._process
+        client.start()
+        assert client._process is first, "one is enough"
+        # Not in the environment that it started with.
+        monkeypatch.setenv("DBT_TARGET", "nowhere")
+        code, said = dbt(client, settings, "debug", "--config-dir")
+        assert code == 0 and str(settings.project_directory) in said
+        environment = {**dbt_environment(settings, settings.warehouse / "target"), "DBT_PROFILES_DIR": "/nowhere"}
+        process = client.run(["parse"], environment)
+        assert b"/nowhere" in process.stdout.read() and process.wait(timeout=120) != 0
+
+
+def test_another_dbt_takes_the_place_of_one_that_was_killed(settings: Settings) -> None:
+    with DbtClient(settings) as client:
+        client.start()
+        killed = client._process
+        killed.kill()
+        killed.wait()
+        code, said = dbt(client, settings, "--version")
+        assert code == 0 and "duckdb" in said
+        assert killed.stdout.closed
+
+
+def test_dbt_that_nobody_needed_ends_with_its_client(settings: Settings) -> None:
+    with DbtClient(settings) as client:
+        client.start()
+        process = client._process
+    assert process.poll() is not None and process.stdin.closed and process.stdout.closed
+    with DbtClient(settings) as client:
+        client.start()
+        output = client._process.communicate(timeout=120)
+        assert client._process.returncode == 0 and output == (b"", None), "its input ended, and it did nothing"
+
+
+def test_dbt_that_never_starts_is_an_error(settings: Settings, tmp_path: Path) -> None:
+    broken = replace(settings, project_directory=tmp_path / "gone")
+    with DbtClient(broken) as client, pytest.raises(FileNotFoundError):
+        client.run(["--version"], dict(os.environ))
+
+
+@pytest.mark.slow
+def test_tables_are_made_in_a_new_file_and_made_anew_in_one_that_stands(tmp_path: Path) -> None:
+    project = copy_project(tmp_path / "project")
+    model = project / "models" / "staging" / "numbers_made.sql"
+    settings = Settings(project_directory=project, home=tmp_path / "home")
+    (settings.warehouse / "build").mkdir(parents=True)
+    database = settings.warehouse / "build" / "build.duckdb"
+    relations = "select table_name, table_type from information_schema.tables where table_name like 'numbers_made%'"
+
+    def build(sql: str) -> subprocess.CompletedProcess[str]:
+        model.write_text(f"{{{{ config(materialized='table', schema=none) }}}} {sql}", encoding="utf-8")
+        client = DbtClient(settings)
+        code, said = dbt(client, settings, "build", "--select", "numbers_made")
+        return subprocess.CompletedProcess([], code, said)
+
+    assert build("select 1 as number").returncode == 0
+    for sql, code, found in (
+        ("select 2 as number", 0, [(2,)]),
+        ("select cast('two' as integer) as number", 1, [(2,)]),  # the table before stays
+        ("select 3 as number", 0, [(3,)]),
+    ):
+        built = build(sql)
+        assert built.returncode == code, built.stdout
+        assert rows(database, relations) == [("numbers_made", "BASE TABLE")]
+        (schema,) = rows(database, "select table_schema from information_schema.tables where table_name='numbers_made'")
+        assert rows(database, f"select * from {schema[0]}.numbers_made") == found
+    database.unlink()
+    assert build("select cast('two' as integer) as number").returncode == 1
+    assert rows(database, relations) == [], "nor is half a table left in a new file"
