@@ -37,6 +37,7 @@ from city_index.checks import (
     write_checks,
 )
 from city_index.database import open_database
+from city_index.dbt_client import DbtClient
 from city_index.durability import sync_folder
 from city_index.errors import CityIndexError, GateRefused, NothingPublishable, in_one_line
 from city_index.gates.client import GateClient
@@ -128,6 +129,7 @@ class RebuildSession:
 
     settings: Settings
     gates: GateClient
+    dbt: DbtClient
     observer: RunObserver
     outcome: Outcome | None = None
     accepts_removals: bool = False
@@ -580,8 +582,12 @@ def _open_session(settings: Settings, observer: RunObserver) -> Iterator[Rebuild
         path.mkdir(parents=True, exist_ok=True)
     remove_leftovers(settings)
     completed = complete_publication(settings, observer)
-    with temporary_files_in(settings.temporary), ObservedGates(settings, observer) as gates:
-        session = RebuildSession(settings=settings, gates=gates, observer=observer, completed=completed)
+    with (
+        temporary_files_in(settings.temporary),
+        ObservedGates(settings, observer) as gates,
+        DbtClient(settings) as dbt,
+    ):
+        session = RebuildSession(settings=settings, gates=gates, dbt=dbt, observer=observer, completed=completed)
         with _active_guard:
             _active = session
         try:

@@ -35,6 +35,7 @@ def run(accept_removals: bool) -> None:
     try:
         with rebuild_session(settings, "city-index run", reporter) as session:
             session.accepts_removals = accept_removals
+            session.dbt.start()
             _execute_nightly_job(settings, session)
     except RebuildRunning:
         raise  # the other rebuild answers for itself
@@ -53,7 +54,7 @@ def run(accept_removals: bool) -> None:
 def _execute_nightly_job(settings: Settings, session: RebuildSession) -> None:
     """Run Dagster's nightly job in this process.
 
-    Its hundreds of events go to an instance in memory, because writing them to the history takes as long as building;
+    It runs on an instance in memory, because writing its hundreds of events to the history takes as long as building;
     the history gets one event, the materialisation of the published release.
 
     Raises:
@@ -66,9 +67,12 @@ def _execute_nightly_job(settings: Settings, session: RebuildSession) -> None:
         from orchestration.definitions import build_definitions
         from orchestration.defs.nightly.jobs import NIGHTLY_JOB
         from orchestration.history import prune_history, record_published_release
+        from orchestration.instance import instance_of_one_run
 
         try:
-            build_definitions(settings).resolve_job_def(NIGHTLY_JOB).execute_in_process()
+            job = build_definitions(settings).resolve_job_def(NIGHTLY_JOB)
+            with instance_of_one_run() as instance:
+                job.execute_in_process(instance=instance)
         except Exception as error:
             traceback.print_exc(file=log)
             cause = _root_cause(error)

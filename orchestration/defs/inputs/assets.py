@@ -28,6 +28,7 @@ def raw_inputs(
     context: dg.AssetExecutionContext, session: dg.ResourceParam[RebuildSession]
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     """Begin a build and check its inputs; a critical failure stops everything downstream."""
+    session.dbt.start()
     sizes = session.collect_inputs()
     checks = session.check_raw()
     yield dg.MaterializeResult(

@@ -11,7 +11,6 @@ from packaging.version import Version
 
 from city_index.builds import (
     built_node_count,
-    dbt_arguments,
     dbt_environment,
     parsed_project,
     passed_unit_tests,
@@ -79,21 +78,20 @@ def dbt_build_assets(settings: Settings) -> tuple[dg.AssetsDefinition, dict[str,
         tested = bool(passed_unit_tests(settings, build.code_version)) and not context.is_subset
         session.reporter.stage("dbt build", built_node_count(manifest, with_unit_tests=not tested))
         reuse_parsed_project(parsed, build)
+        process = session.dbt.run(
+            ["build", *_selection(context), *(["--exclude-resource-type", "unit_test"] if tested else [])],
+            {**dbt_environment(settings, build.dbt_target), "DBT_LOG_FORMAT": "json"},
+        )
         # DbtCliResource would first run `dbt --version` and load dbt's adapter into this process, which takes longer
-        # than building; the invocation itself is all that is needed.
-        invocation = DbtCliInvocation.run(
-            args=dbt_arguments(
-                settings,
-                ["build", *_selection(context), *(["--exclude-resource-type", "unit_test"] if tested else [])],
-            ),
-            env={**dbt_environment(settings, build.dbt_target), "DBT_LOG_FORMAT": "json"},
+        # than building; the invocation itself, of a process that has loaded dbt already, is all that is needed.
+        invocation = DbtCliInvocation(
+            process=process,
             manifest=manifest,
             dagster_dbt_translator=translator,
             project_dir=settings.project_directory,
             target_path=build.dbt_target,
             raise_on_error=False,
             context=context,
-            adapter=None,
             cli_version=Version(version("dbt-core")),
         )
         # Row counts need the database to themselves, so the events wait until dbt has closed it.
