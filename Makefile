@@ -6,9 +6,12 @@ RUN := $(VENV)/bin/python
 # MetricFlow has an environment of its own: nothing else needs it.
 METRICS_VENV := .venv-metrics
 METRICS_INSTALLED := $(METRICS_VENV)/installed
+# Spark has one too; it also needs Java 17 or later.
+SPARK_VENV := .venv-spark
+SPARK_INSTALLED := $(SPARK_VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-quick proofs lint format dev bench clients pages superset metrics chaos load soak fuzz offline samples lock clean
+.PHONY: help setup run test test-quick proofs lint format dev bench clients pages superset metrics spark chaos load soak fuzz offline samples lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -68,6 +71,20 @@ $(METRICS_INSTALLED): metrics/requirements.txt | setup
 	  --no-binary halo --require-hashes -r metrics/requirements.txt
 	@touch $(METRICS_INSTALLED)
 
+spark: $(SPARK_INSTALLED) ## build the same models on Spark, and hold every table against DuckDB's; parity, and growth
+	@$(RUN) -m spark
+
+# PySpark comes as source only; what it is built with stands in the environment first, pinned like the rest.
+$(SPARK_INSTALLED): spark/requirements.txt | setup
+	@echo "setting up $(SPARK_VENV)"
+	@$(RUN) -m venv $(SPARK_VENV)
+	@sed -n '/^setuptools==/,/[^\\]$$/p' spark/requirements.txt > $(SPARK_VENV)/build.txt
+	@$(SPARK_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+	  --require-hashes -r $(SPARK_VENV)/build.txt
+	@$(SPARK_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+	  --no-binary pyspark --no-build-isolation --require-hashes -r spark/requirements.txt
+	@touch $(SPARK_INSTALLED)
+
 bench: setup ## ratios to the bare tools, side by side in one run: nights, scoring at three sizes, draws, landing, reading
 	@$(RUN) -m benchmarks
 
@@ -108,4 +125,4 @@ lock: ## renew requirements.lock and the pins of the clients (needs uv); names n
 	done
 
 clean: ## remove the environments and caches; the state in var/ stays
-	rm -rf $(VENV) $(METRICS_VENV) .venv-clients target logs .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) $(METRICS_VENV) $(SPARK_VENV) .venv-clients target logs .pytest_cache .ruff_cache .hypothesis *.egg-info
