@@ -20,6 +20,7 @@ from types import ModuleType
 from benchmarks.measuring import MISSED, Plan
 from benchmarks.report import Outcome, markdown, record, remember, write
 from city_index.errors import CityIndexError
+from city_index.hashing import code_version
 from city_index.settings import Settings
 
 # In the order in which they run: the quick ones first.
@@ -68,12 +69,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if chosen.pairs is not None and chosen.pairs < 1:
         parser.error("--pairs is at least 1")
     settings = Settings.from_environment()
-    outcomes = []
+    outcomes, version = [], code_version(settings)
     for name in chosen.only or MODULES:
         print(f"{name} ...", file=sys.stderr, flush=True)
         outcomes.append(run_one(name, chosen.short, chosen.pairs))
-        run = record(settings, outcomes, chosen.short)
+        run = record(version, outcomes, chosen.short)
         folder = write(settings, run, outcomes)  # a long run that is stopped leaves what it has found
+    if code_version(settings) != version:
+        print("The code was changed while it was measured: the figures belong to no version.", file=sys.stderr)
+        return 1
     remember(settings, run)
     print(markdown(run, outcomes))
     missed = sum(figure.status == MISSED for outcome in outcomes for figure in outcome.figures)

@@ -1,12 +1,13 @@
 """A night after one corrected observation, with twenty editions in the warehouse, over a full rebuild.
 
 The home holds a generated index of twenty editions beside the shipped inputs. Before each night one observation of the
-oldest edition is landed with another value. The full rebuild is a night of the same home whose build was deleted; what
-dbt parsed of the project is there for both.
+oldest edition is landed with another value, so that each has a release to publish. The full rebuild is such a night of
+the same home whose build was deleted; what dbt parsed of the project is there for both.
 """
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import statistics
 import sys
@@ -14,6 +15,7 @@ import sys
 from benchmarks.generated import INDEX_CODE, GeneratedIndex
 from benchmarks.measuring import RATIO, SHARE, BrokenBenchmark, Figure, Findings, Plan, Run, in_turn, ratios, run
 from benchmarks.nightly_over_dbt import night, short_environment, stage_shares
+from benchmarks.warehouse import shares_by_node
 from city_index.builds import latest_build
 from city_index.database import open_database
 from city_index.settings import PROJECT_DIRECTORY, Settings
@@ -35,27 +37,27 @@ def measure(plan: Plan) -> Findings:
     run([sys.executable, "-m", "benchmarks.generated", settings.home, *size])
     night(settings, environment)
     edition = index.edition_labels[0]
-    value = 10.0
+    values = itertools.count(11)
 
-    def correct() -> Run:
-        nonlocal value
-        value += 1
+    def corrected_night(is_rebuild: bool) -> Run:
+        if is_rebuild:
+            build = latest_build(settings)
+            if build is None:
+                raise BrokenBenchmark("the night left no build")
+            shutil.rmtree(build.folder)
+        value = float(next(values))
         _land_correction(settings, edition, value)
         corrected = night(settings, environment)
         if (found := _published(settings, edition)) != value:
             raise BrokenBenchmark(f"the corrected observation is {found} in what is published, and not {value}")
         return corrected
 
-    def rebuild() -> Run:
-        build = latest_build(settings)
-        if build is None:
-            raise BrokenBenchmark("the night left no build")
-        shutil.rmtree(build.folder)
-        return night(settings, environment)
-
-    found = in_turn({"correction": correct, "rebuild": rebuild}, plan.pair_count(3))
+    found = in_turn(
+        {"correction": lambda: corrected_night(False), "rebuild": lambda: corrected_night(True)}, plan.pair_count(3)
+    )
     pairs = ratios(*([each.seconds for each in found[side]] for side in ("correction", "rebuild")))
     shares = stage_shares(found["correction"])
+    nodes = shares_by_node(latest_build(settings).dbt_target, found["rebuild"][-1])
     return Findings(
         [
             Figure("night after one correction over full rebuild", statistics.median(pairs), RATIO),
@@ -63,6 +65,7 @@ def measure(plan: Plan) -> Findings:
         ],
         {
             "editions": index.editions,
+            "shares_of_the_models": {name: round(share, 3) for name, share in list(nodes.items())[:15]},
             "ratios": pairs,
             "seconds": {side: [round(each.seconds, 2) for each in runs] for side, runs in found.items()},
         },

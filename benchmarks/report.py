@@ -20,7 +20,6 @@ import duckdb
 
 from benchmarks.measuring import BYTES, EXPONENT, GIB, MISSED, RATE, RATIO, SECONDS, SHARE, Figure, Findings
 from city_index.durability import write_in_one_step
-from city_index.hashing import code_version
 from city_index.settings import Settings
 
 LATEST, HISTORY, TABLE, CHART = "latest.json", "history.jsonl", "table.md", "chart.svg"
@@ -72,11 +71,11 @@ def machine() -> dict[str, object]:
     }
 
 
-def record(settings: Settings, outcomes: Sequence[Outcome], is_short: bool) -> dict[str, object]:
-    """A run as it is kept: when, which code, what machine, and every figure with its target."""
+def record(version: str, outcomes: Sequence[Outcome], is_short: bool) -> dict[str, object]:
+    """A run as it is kept: when, which version of the code, what machine, and every figure with its target."""
     return {
         "measured_at_utc": datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="seconds"),
-        "code_version": code_version(settings),
+        "code_version": version,
         "form": "short" if is_short else "long",
         "machine": machine(),
         "benchmarks": {

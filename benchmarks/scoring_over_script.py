@@ -35,7 +35,7 @@ from benchmarks.measuring import (
     run,
 )
 from benchmarks.scoring.agreement import demand_same_nodes, demand_same_tables
-from benchmarks.warehouse import WITHOUT_TESTS, Warehouse
+from benchmarks.warehouse import WITHOUT_TESTS, Warehouse, shares_by_node
 from city_index.errors import CityIndexError
 from city_index.settings import PROJECT_DIRECTORY, Settings
 
@@ -174,6 +174,7 @@ def _measure_size(
     given = int(MEMORY_TARGETS[cities] * _SHARE_OF_DUCKDB) if cities in MEMORY_TARGETS else _OTHERWISE
     bounded = Settings(project_directory=PROJECT_DIRECTORY, home=settings.home, build_memory_bytes=given)
     warehouse = Warehouse(bounded)
+    warehouse.parse()  # dbt parses everything anew where the bound of its memory is another
     script = plan.folder / "script.duckdb"
     sides: dict[str, Callable[[], Run]] = {
         "models": lambda: warehouse.build(SCORING_PATH),
@@ -195,11 +196,10 @@ def _measure_size(
     demand_same_tables(warehouse.database, script)
     for peer, path in written.items():
         demand_same_nodes(script, peer, path)
-    seconds = warehouse.seconds_by_node()
-    whole = found["models"][-1].seconds
+    shares = shares_by_node(warehouse.target, found["models"][-1])
     warehouse.remove()
     script.unlink()
-    return found, {name: each / whole for name, each in seconds.items()}
+    return found, shares
 
 
 def _figures(
@@ -245,7 +245,5 @@ def _details(sides: Mapping[str, list[Run]], shares: Mapping[str, float]) -> dic
         "processor_seconds": {
             side: [round(each.processor_seconds, 2) for each in runs] for side, runs in sides.items()
         },
-        "shares_of_the_models": {
-            name: round(share, 3) for name, share in sorted(shares.items(), key=lambda each: -each[1])[:15]
-        },
+        "shares_of_the_models": {name: round(share, 3) for name, share in list(shares.items())[:15]},
     }

@@ -19,6 +19,16 @@ from city_index.settings import Settings
 WITHOUT_TESTS = ("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test")
 
 
+def shares_by_node(target: Path, whole: Run) -> dict[str, float]:
+    """What each node of a build took, by its name, over the wall time of the run that built it; largest first.
+
+    Nodes that ran side by side count each for itself, so the shares may come to more than 1.
+    """
+    results = json.loads((target / "run_results.json").read_text(encoding="utf-8"))["results"]
+    shares = {result["unique_id"].split(".")[2]: result["execution_time"] / whole.seconds for result in results}
+    return dict(sorted(shares.items(), key=lambda share: -share[1]))
+
+
 @dataclass(frozen=True)
 class Warehouse:
     """A private build of a home, always at the same place, so that dbt reuses what it parsed."""
@@ -50,11 +60,6 @@ class Warehouse:
         for path in self.database.parent.glob(f"{self.database.name}*"):
             if path.is_file():
                 path.unlink()
-
-    def seconds_by_node(self) -> dict[str, float]:
-        """What each node of the last build took, by its name."""
-        results = json.loads((self.target / "run_results.json").read_text(encoding="utf-8"))["results"]
-        return {result["unique_id"].split(".")[2]: result["execution_time"] for result in results}
 
     def _run(self, *arguments: str) -> Run:
         command = [sys.executable, "-m", "city_index.dbt_process", "--quiet", *arguments]

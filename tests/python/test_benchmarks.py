@@ -28,11 +28,13 @@ from benchmarks.measuring import (
     Findings,
     NotReached,
     Plan,
+    Run,
     exponent_of_growth,
     in_turn,
     median_ratio,
     run,
 )
+from benchmarks.nightly_over_dbt import BETWEEN, stage_shares
 from benchmarks.publishing_over_copy import percentile
 from benchmarks.report import Outcome, chart, markdown, record, remember, write
 from benchmarks.scoring import numpy_floor, pandas_peer
@@ -125,8 +127,7 @@ def test_the_code_of_a_generated_index_is_no_shipped_one() -> None:
 
 def table_of(figures: list[Figure]) -> list[str]:
     outcomes = [Outcome("name", "Title", Findings(figures), None, 1.0)]
-    settings = Settings(project_directory=PROJECT_DIRECTORY, home=Path("home"))
-    return markdown(record(settings, outcomes, is_short=False), outcomes).splitlines()
+    return markdown(record("1.2.3+abc", outcomes, is_short=False), outcomes).splitlines()
 
 
 def figure(name: str, value: float | None, **given: object) -> Figure:
@@ -155,9 +156,8 @@ GIVEN = [
 ]
 
 
-def test_the_table_names_met_and_missed_targets_and_why_and_what_is_broken(tmp_path: Path) -> None:
-    settings = Settings(project_directory=PROJECT_DIRECTORY, home=tmp_path)
-    rows = markdown(record(settings, GIVEN, is_short=False), GIVEN).splitlines()
+def test_the_table_names_met_and_missed_targets_and_why_and_what_is_broken() -> None:
+    rows = markdown(record("1.2.3+abc", GIVEN, is_short=False), GIVEN).splitlines()
     assert "| met ratio | 1.50 | 2.00 (1.20) | met |" in rows
     assert "| missed \\| ratio | 3.25 | 2.00 | **missed**: the slowest stage |" in rows
     assert "| memory | 3.00 GiB | 4.00 GiB | met |" in rows
@@ -170,12 +170,12 @@ def test_the_table_names_met_and_missed_targets_and_why_and_what_is_broken(tmp_p
 def test_every_run_is_written_whole_and_remembered_in_one_line(tmp_path: Path) -> None:
     settings = Settings(project_directory=PROJECT_DIRECTORY, home=tmp_path)
     for _run in range(2):
-        run = record(settings, GIVEN, is_short=True)
+        run = record("1.2.3+abc", GIVEN, is_short=True)
         folder = write(settings, run, GIVEN)
         remember(settings, run)
     latest = json.loads((folder / "latest.json").read_text(encoding="utf-8"))
     assert latest == run
-    assert latest["form"] == "short" and latest["code_version"] and latest["machine"]["cores"] >= 1
+    assert latest["form"] == "short" and latest["code_version"] == "1.2.3+abc" and latest["machine"]["cores"] >= 1
     statuses = {each["name"]: each["status"] for each in latest["benchmarks"]["first"]["figures"]}
     assert statuses == {
         "met ratio": "met",
@@ -326,3 +326,9 @@ def test_a_side_that_runs_out_of_memory_or_time_is_told_from_one_that_fails(monk
     assert missed.status == "missed"
     assert "| ratio | not reached | 2.00 | **missed**: out of memory |" in table_of([missed])
     assert "ratio" not in chart([missed, figure("other", 1.0)]).split("</title>")[1].replace("Ratios", "")
+
+
+def test_the_stages_of_nights_and_what_lies_between_them_make_up_the_whole() -> None:
+    said = "raw gate: 30 checks passed (1.0 s)\ndbt build: 200 nodes (5.0 s)\nPublished release (x)\n"
+    shares = stage_shares([Run(10.0, 9.0, 1, said), Run(20.0, 9.0, 1, said), Run(8.0, 9.0, 1, said)])
+    assert shares == {"raw gate": 0.1, "dbt build": 0.5, BETWEEN: pytest.approx(0.4)}
