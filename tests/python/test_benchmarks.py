@@ -40,7 +40,7 @@ from benchmarks.report import Outcome, chart, markdown, record, remember, write
 from benchmarks.scoring import numpy_floor, pandas_peer
 from benchmarks.scoring.agreement import demand_same_nodes, demand_same_tables
 from benchmarks.scoring.duckdb_script import run_script
-from benchmarks.scoring_over_script import SCORING_PATH
+from benchmarks.scoring_over_script import SCORING_PATH, figures_of_size
 from benchmarks.warehouse import Warehouse
 from city_index.database import quoted
 from city_index.errors import UsageError
@@ -332,3 +332,18 @@ def test_the_stages_of_nights_and_what_lies_between_them_make_up_the_whole() -> 
     said = "raw gate: 30 checks passed (1.0 s)\ndbt build: 200 nodes (5.0 s)\nPublished release (x)\n"
     shares = stage_shares([Run(10.0, 9.0, 1, said), Run(20.0, 9.0, 1, said), Run(8.0, 9.0, 1, said)])
     assert shares == {"raw gate": 0.1, "dbt build": 0.5, BETWEEN: pytest.approx(0.4)}
+
+
+def test_what_dbt_takes_for_any_size_is_told_apart_and_a_size_lost_in_it_gives_no_second_ratio() -> None:
+    sides = {"models": [Run(30.0, 40.0, 2 * GIB, "")], "script": [Run(3.0, 4.0, GIB, "")]}
+    shares = {"fct_indicator_scores": 0.5, "int_tertiary_scores": 0.25}
+    found = figures_of_size(150_000, sides, {"models": 12.0, "script": 1.0}, shares)
+    by_name = {each.name.removesuffix(", 150,000 cities"): each for each in found}
+    whole = by_name["models over script"]
+    assert (whole.value, whole.status) == (10, "missed")
+    assert "fct_indicator_scores 50 %" in whole.reason and "40%" in whole.reason
+    assert by_name["models over script, both without what they take for 15 cities"].value == 9
+    assert by_name["processor time of models over script"].value == 10
+    assert by_name["memory of models"].status == "missed" and by_name["memory of script"].status == ""
+    lost = figures_of_size(150_000, sides, {"models": 31.0, "script": 1.0}, shares)
+    assert lost[1].value is None
