@@ -14,6 +14,8 @@ from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 
+import dagster as dg
+
 from city_index.releases import store
 from city_index.settings import PROJECT_DIRECTORY
 from reliability.faults.trials import Case, Home, Workshop
@@ -79,6 +81,17 @@ class Dagster:
         """Every run and its status, oldest first."""
         return dict(self._query("select run_id, status from runs order by id"))
 
+    def failures(self) -> list[str]:
+        """Why runs failed, as Dagster noted it; oldest first."""
+        with dg.DagsterInstance.from_config(str(self._home.settings.dagster_home)) as instance:
+            records = [
+                record
+                for run_id in self.runs()
+                for kind in (dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE)
+                for record in instance.get_records_for_run(run_id, of_type=kind).records
+            ]
+        return [f"{record.run_id[:8]}: {' '.join(record.event_log_entry.message.split())[:600]}" for record in records]
+
     def processes(self) -> dict[int, str]:
         """The processes of this Dagster, each with its command line."""
         found = {}
@@ -109,7 +122,7 @@ class Dagster:
         deadline = time.monotonic() + seconds
         while not until():
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{otherwise} within {seconds:.0f} s; runs: {self.runs()}")
+                raise TimeoutError(f"{otherwise} within {seconds:.0f} s; runs: {self.runs()}; {self.failures()}")
             time.sleep(0.5)
 
     def _heard(self) -> float:
