@@ -15,6 +15,10 @@ from orchestration.launcher import note_process
 # By this tag of a Dagster run its events are found in the log.
 RUN_ID_TAG = "city_index/run_id"
 
+# A run whose process was killed begins anew with its first step: the inputs, the build and the release belong to one
+# session, which ended with the process. By default Dagster would go on with the step that was cut short.
+RETRY_TAGS = {"dagster/retry_strategy": "ALL_STEPS"}
+
 
 class RebuildSessionResource(dg.ConfigurableResource[RebuildSession]):
     """Opens a rebuild session for the length of a run, or joins the one that this process has open already."""
@@ -36,7 +40,7 @@ class RebuildSessionResource(dg.ConfigurableResource[RebuildSession]):
         run_id = context.run.run_id[:8] if context.run else "without a run"
         with rebuild_session(Settings.from_environment(), f"Dagster run {run_id}") as opened:
             if context.run is not None and context.instance is not None:
-                context.instance.add_run_tags(context.run.run_id, {RUN_ID_TAG: opened.observer.run_id})
+                context.instance.add_run_tags(context.run.run_id, {RUN_ID_TAG: opened.observer.run_id, **RETRY_TAGS})
                 note_process(context.instance, context.run)
             yield opened
 

@@ -15,6 +15,8 @@ from pathlib import Path
 import dagster as dg
 import duckdb
 import pytest
+from dagster._core.execution.plan.resume_retry import ReexecutionStrategy
+from dagster._daemon.auto_run_reexecution.auto_run_reexecution import get_reexecution_strategy
 from landing_files import CITIES, FRAMEWORK, OBSERVATIONS, make_door
 from support import Published, city_index, copy_home
 
@@ -445,7 +447,7 @@ defs = dg.Definitions(
 """
 
 
-def test_a_job_from_the_command_line_opens_its_session_once(tmp_path: Path) -> None:
+def test_a_job_from_the_command_line_opens_its_session_once_and_would_be_retried_whole(tmp_path: Path) -> None:
     """`dagster job execute` makes the resources of a run once more when it has ended."""
     (tmp_path / "one_step.py").write_text(_ONE_STEP, encoding="utf-8")
     home = tmp_path / "home"
@@ -467,3 +469,6 @@ def test_a_job_from_the_command_line_opens_its_session_once(tmp_path: Path) -> N
     assert done.returncode == 0, done.stderr[-2000:]
     events = (home / "logs" / "events.jsonl").read_text(encoding="utf-8").splitlines()
     assert sum(json.loads(line)["event"] == "run_started" for line in events) == 1
+    with dg.DagsterInstance.from_config(str(home / "dagster")) as instance:
+        (run,) = instance.get_runs()
+        assert get_reexecution_strategy(run, instance) == ReexecutionStrategy.ALL_STEPS
