@@ -106,50 +106,120 @@ directed as (
 
 ),
 
-ranked as (
+bounds as (
 
     select
-        *,
-        count(directed_value) over (partition by scenario, index_code, edition, indicator_code) as city_count,
-        min(directed_value) over (partition by scenario, index_code, edition, indicator_code) as least_value,
-        max(directed_value) over (partition by scenario, index_code, edition, indicator_code) as greatest_value,
-        rank() over (
-            partition by scenario, index_code, edition, indicator_code, directed_value is null
-            order by directed_value
-        ) as ascending_rank
+        scenario,
+        index_code,
+        edition,
+        indicator_code,
+        count(directed_value) as city_count,
+        min(directed_value) as least_value,
+        max(directed_value) as greatest_value
     from directed
+    group by scenario, index_code, edition, indicator_code
 
 ),
 
 placed as (
 
     select
-        *,
+        directed.*,
+        bounds.city_count,
+        bounds.least_value,
+        bounds.greatest_value,
         {{ min_max() }} as place
-    from ranked
+    from directed
+    inner join bounds
+        on
+            directed.scenario = bounds.scenario
+            and directed.index_code = bounds.index_code
+            and directed.edition = bounds.edition
+            and directed.indicator_code = bounds.indicator_code
 
 ),
 
-centred as (
+-- Means, deviations and ranks are taken where a normalisation asks for them, and nowhere else.
+means as (
 
     select
-        *,
-        {{ stable_mean('place', ['scenario', 'index_code', 'edition', 'indicator_code']) }} as mean_place
+        scenario,
+        index_code,
+        edition,
+        indicator_code,
+        {{ stable_mean('place') }} as mean_place
     from placed
+    where normalisation = 'z_score'
+    group by scenario, index_code, edition, indicator_code
 
 ),
 
-spread as (
+spreads as (
 
     select
-        *,
+        placed.scenario,
+        placed.index_code,
+        placed.edition,
+        placed.indicator_code,
+        means.mean_place,
         sqrt(
-            {{ stable_sum(
-                '(place - mean_place) * (place - mean_place)',
-                ['scenario', 'index_code', 'edition', 'indicator_code']
-            ) }} / nullif(city_count - 1, 0)
+            {{ stable_sum('(place - mean_place) * (place - mean_place)') }} / nullif(placed.city_count - 1, 0)
         ) as sd_place
-    from centred
+    from placed
+    inner join means
+        on
+            placed.scenario = means.scenario
+            and placed.index_code = means.index_code
+            and placed.edition = means.edition
+            and placed.indicator_code = means.indicator_code
+    group by
+        placed.scenario,
+        placed.index_code,
+        placed.edition,
+        placed.indicator_code,
+        placed.city_count,
+        means.mean_place
+
+),
+
+ranks as (
+
+    select
+        scenario,
+        index_code,
+        edition,
+        indicator_code,
+        city_code,
+        rank() over (
+            partition by scenario, index_code, edition, indicator_code
+            order by directed_value
+        ) as ascending_rank
+    from directed
+    where normalisation in ('percentile_rank', 'rank', 'borda') and directed_value is not null
+
+),
+
+measured as (
+
+    select
+        placed.*,
+        spreads.mean_place,
+        spreads.sd_place,
+        ranks.ascending_rank
+    from placed
+    left join spreads
+        on
+            placed.scenario = spreads.scenario
+            and placed.index_code = spreads.index_code
+            and placed.edition = spreads.edition
+            and placed.indicator_code = spreads.indicator_code
+    left join ranks
+        on
+            placed.scenario = ranks.scenario
+            and placed.index_code = ranks.index_code
+            and placed.edition = ranks.edition
+            and placed.indicator_code = ranks.indicator_code
+            and placed.city_code = ranks.city_code
 
 ),
 
@@ -158,7 +228,7 @@ normalised as (
     select
         *,
         {{ normalised_score() | indent(8) }} as normalised_score
-    from spread
+    from measured
 
 ),
 
