@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,7 +20,7 @@ from city_index.errors import in_one_line
 from city_index.settings import Settings
 
 # How a folder of the archive is named: the batch that its files became, with the time of its landing, UTC.
-_BATCH_NAME = re.compile(r"\d{6,}-(\d{8}T\d{6}Z)-[0-9a-f]{8}")
+_BATCH_NAME = re.compile(r"(\d{6,})-(\d{8}T\d{6}Z)-[0-9a-f]{8}")
 
 _CENTURY = 36_525  # days
 
@@ -85,8 +85,11 @@ def prune_home(settings: Settings, now: datetime | None = None) -> Pruned:
     return pruned
 
 
-def _archived_batches(settings: Settings) -> Iterator[tuple[datetime, Path]]:
-    """The folders of the archive with the time of their landing; anything else in it is not ours to touch."""
+def _archived_batches(settings: Settings) -> Iterator[tuple[int, datetime, Path]]:
+    """The folders of the archive, each with its batch's number and the time of its landing.
+
+    Anything else in the archive is not ours to touch.
+    """
     for kind in KINDS:
         folder = settings.archive / kind
         if settings.archive.is_symlink() or folder.is_symlink() or not folder.is_dir():
@@ -95,16 +98,30 @@ def _archived_batches(settings: Settings) -> Iterator[tuple[datetime, Path]]:
             match = _BATCH_NAME.fullmatch(entry.name)
             if match and entry.is_dir(follow_symlinks=False):
                 try:
-                    landed = datetime.strptime(match[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+                    landed = datetime.strptime(match[2], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
                 except ValueError:
                     continue
-                yield landed, Path(entry.path)
+                yield int(match[1]), landed, Path(entry.path)
+
+
+def _newest_first(batches: Iterable[tuple[int, datetime, Path]], now: datetime) -> list[tuple[datetime, Path]]:
+    """Archived batches in the order of their numbers, newest first, each with the time at which it can have landed.
+
+    A clock that was behind when a batch landed makes it no older: it landed after the one with the number before. One
+    that was ahead makes none older.
+    """
+    latest, found = datetime.min.replace(tzinfo=UTC), []
+    for _number, landed, folder in sorted(batches, key=lambda batch: (batch[0], batch[2].name)):
+        if landed <= now:
+            latest = max(latest, landed)
+        found.append((latest if landed <= now else now, folder))
+    return found[::-1]
 
 
 def _prune_archive(settings: Settings, now: datetime, pruned: Pruned) -> None:
     """Remove the archived files that landed too long ago, and the oldest ones beyond the bytes kept."""
     try:
-        batches = sorted(_archived_batches(settings), key=lambda batch: (batch[0], batch[1].name), reverse=True)
+        batches = _newest_first(_archived_batches(settings), now)
     except OSError as error:
         pruned.problems.append(f"{settings.archive} cannot be read: {in_one_line(error, 200)}")
         return

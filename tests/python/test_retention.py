@@ -66,6 +66,18 @@ def test_the_archive_holds_the_newest_files_that_fit(door: Door) -> None:
     assert archived(door) == []
 
 
+def test_a_file_that_landed_while_the_clock_was_a_year_behind_is_no_older_than_the_one_before(door: Door) -> None:
+    cities = door.settings.archive / "cities"
+    newest = max(cities.iterdir())
+    number, _landed, digest = newest.name.split("-")
+    newest.rename(cities / f"{number}-20200101T000000Z-{digest}")
+    now = datetime.now(UTC)
+    assert prune_home(door.settings, now).removed == {}
+    assert prune_home(replace(door.settings, archive_bytes=250_000), now).removed == {"archived_batches": 1}
+    assert archived(door) == ["1.csv", "2.csv", "tree.csv"], "by number, not by the clock"
+    assert prune_home(door.settings, now + timedelta(days=91)).removed == {"archived_batches": 3}
+
+
 def test_only_what_landings_put_there_is_removed_from_the_archive(door: Door, tmp_path: Path) -> None:
     archive, elsewhere = door.settings.archive, tmp_path / "elsewhere"
     linked = elsewhere / "000001-20200101T000000Z-0123abcd"
