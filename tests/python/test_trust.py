@@ -306,7 +306,8 @@ def test_hosts_beyond_this_machine_are_refused_unless_allowed() -> None:
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 def test_the_processes_above_this_one_are_seen() -> None:
     found = [arguments for arguments, _environment in own_processes()]
-    assert len(found) > 1 and any("pytest" in argument for argument in found[0])
+    # pytest is this process, or the one that has started it to share the suite with it.
+    assert len(found) > 1 and any("pytest" in argument for arguments in found[:2] for argument in arguments)
 
 
 @pytest.mark.slow
