@@ -14,7 +14,7 @@ import sys
 
 from benchmarks.generated import INDEX_CODE, GeneratedIndex
 from benchmarks.measuring import RATIO, SHARE, BrokenBenchmark, Figure, Findings, Plan, Run, in_turn, ratios, run
-from benchmarks.nightly_over_dbt import night, short_environment, stage_shares
+from benchmarks.nightly_over_dbt import drop_observation, night, short_environment, stage_shares
 from benchmarks.warehouse import shares_by_node
 from city_index.builds import latest_build
 from city_index.database import open_database
@@ -46,7 +46,8 @@ def measure(plan: Plan) -> Findings:
                 raise BrokenBenchmark("the night left no build")
             shutil.rmtree(build.folder)
         value = float(next(values))
-        _land_correction(settings, edition, value)
+        row = {"index_code": INDEX_CODE, "edition": edition, "city_code": _CITY, "indicator_code": _LEAF}
+        drop_observation(settings, f"correction-{value:g}", row | {"value": str(value)})
         corrected = night(settings, environment)
         if (found := _published(settings, edition)) != value:
             raise BrokenBenchmark(f"the corrected observation is {found} in what is published, and not {value}")
@@ -69,15 +70,6 @@ def measure(plan: Plan) -> Findings:
             "ratios": pairs,
             "seconds": {side: [round(each.seconds, 2) for each in runs] for side, runs in found.items()},
         },
-    )
-
-
-def _land_correction(settings: Settings, edition: str, value: float) -> None:
-    folder = settings.landing / "observations"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"correction-{value:g}.csv").write_text(
-        f"index_code,edition,city_code,indicator_code,value\n{INDEX_CODE},{edition},{_CITY},{_LEAF},{value}\n",
-        encoding="utf-8",
     )
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 import duckdb
 
 from benchmarks.measuring import BYTES, RATIO, BrokenBenchmark, Figure, Findings, Plan
-from benchmarks.nightly_over_dbt import short_environment
+from benchmarks.nightly_over_dbt import short_environment, stage_seconds
 from city_index.database import file_pattern, quoted
 from city_index.settings import PROJECT_DIRECTORY
 from samples.evidence import write_evidence_parquet
@@ -157,7 +157,7 @@ def measure(plan: Plan) -> Findings:
         {
             "rules": rules,
             "scan_seconds": round(scanned, 1),
-            "stages": dict(re.findall(r"^([a-z][a-z /._]+): .*\((\d+\.\d) s\)$", said, flags=re.MULTILINE)),
+            "stages": stage_seconds(said),
             "repeats": duplicates,
             "originals": by_class,
             "derived_tertiaries": scored,

@@ -61,14 +61,26 @@ def short_environment(plan: Plan) -> dict[str, str]:
     return dict(_SHORT_ENVIRONMENT) if plan.is_short else {}
 
 
+def stage_seconds(said: str) -> dict[str, float]:
+    """The seconds of each stage, from what a night has printed."""
+    return {name: float(seconds) for name, seconds in _STAGE.findall(said)}
+
+
 def stage_shares(nights: list[Run]) -> dict[str, float]:
     """The share of each stage in the wall time of nights, and that of all between them: the median over the nights."""
     shares: dict[str, list[float]] = {}
     for each in nights:
-        stages = {name: float(seconds) / each.seconds for name, seconds in _STAGE.findall(each.said)}
+        stages = {name: seconds / each.seconds for name, seconds in stage_seconds(each.said).items()}
         for name, share in (stages | {BETWEEN: 1 - sum(stages.values())}).items():
             shares.setdefault(name, []).append(share)
     return {name: statistics.median(found) for name, found in shares.items()}
+
+
+def drop_observation(settings: Settings, name: str, row: Mapping[str, str]) -> None:
+    """Drop a file of one observation into the landing folder."""
+    folder = settings.landing / "observations"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.csv").write_text(f"{','.join(row)}\n{','.join(row.values())}\n", encoding="utf-8")
 
 
 def land_change(settings: Settings, number: int) -> None:
@@ -77,10 +89,7 @@ def land_change(settings: Settings, number: int) -> None:
         row = next(csv.DictReader(stream))
     changed = {name: row[name] for name in ("index_code", "edition", "city_code", "indicator_code")}
     changed["value"] = f"{float(row['value']) - 0.01 * number:.2f}"
-    folder = settings.landing / "observations"
-    folder.mkdir(parents=True, exist_ok=True)
-    text = f"{','.join(changed)}\n{','.join(changed.values())}\n"
-    (folder / f"change-{number}.csv").write_text(text, encoding="utf-8")
+    drop_observation(settings, f"change-{number}", changed)
 
 
 def measure(plan: Plan) -> Findings:

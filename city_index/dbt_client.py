@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from city_index.builds import dbt_arguments
+from city_index.dbt_process import WAIT
 from city_index.helper_process import helper_environment
 from city_index.settings import Settings
 
@@ -37,7 +38,7 @@ class DbtClient:
         """Start the helper, which loads dbt and waits; nothing where it has started already."""
         if self._process is None:
             self._process = subprocess.Popen(
-                dbt_arguments(self._settings, ["--wait"]),
+                dbt_arguments(self._settings, [WAIT]),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

@@ -7,6 +7,18 @@
     {%- endif -%}
 {% endmacro %}
 
+{#- The columns of a landed relation with their types, as landed.yml has them: of a kind, those of its batches too. -#}
+{% macro columns_of_landed(source) %}
+    {%- set columns = {} -%}
+    {%- for column in source.columns.values() -%}
+        {%- do columns.update({column.name: column.data_type}) -%}
+    {%- endfor -%}
+    {%- if source.config.meta.get('key') -%}
+        {%- do columns.update(source.config.meta['batch_columns']) -%}
+    {%- endif -%}
+    {{ return(columns) }}
+{% endmacro %}
+
 {#- The key of each landing kind, as landed.yml has it; a test holds the two together. -#}
 {% macro landing_keys() %}
     {{ return({

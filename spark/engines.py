@@ -16,9 +16,9 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from city_index.builds import dbt_environment
 from city_index.database import quoted
 from city_index.errors import CityIndexError
-from city_index.helper_process import helper_environment
 from city_index.settings import PROJECT_DIRECTORY, Settings
 
 SPARK_PYTHON = PROJECT_DIRECTORY / ".venv-spark" / "bin" / "python"
@@ -101,28 +101,15 @@ class Workspace:
 
     def environment(self, engine: str) -> dict[str, str]:
         """The environment of dbt."""
-        settings = self.settings
         return {
-            **helper_environment(os.environ),
+            **dbt_environment(self.settings, self.target(engine)),
             "PYTHONPATH": str(PROJECT_DIRECTORY),
-            "CITY_INDEX_HOME": str(settings.home),
             "CITY_INDEX_BUILD_DATABASE": str(self.database),
-            "CITY_INDEX_BUILD_MEMORY_BYTES": str(settings.build_memory_bytes),
-            "CITY_INDEX_DRAW_COUNT": str(settings.draw_count),
-            "CITY_INDEX_SENSITIVITY_ROWS": str(settings.sensitivity_rows),
             "CITY_INDEX_SPARK_INPUTS": str(self.inputs),
             "CITY_INDEX_SPARK_WAREHOUSE": str(self.warehouse),
             "CITY_INDEX_SPARK_SCHEMA": SCHEMA,
             "SPARK_CONF_DIR": os.environ.get("SPARK_CONF_DIR", str(PROJECT_DIRECTORY / "spark" / "conf")),
             "SPARK_LOCAL_IP": "127.0.0.1",
-            "DBT_PROJECT_DIR": str(PROJECT_DIRECTORY),
-            "DBT_PROFILES_DIR": str(PROJECT_DIRECTORY),
-            "DBT_TARGET_PATH": str(self.target(engine)),
-            "DBT_LOG_PATH": str(self.target(engine)),
-            "DBT_LOG_LEVEL_FILE": "info",
-            "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-            "DBT_USE_COLORS": "false",
-            "DO_NOT_TRACK": "1",
         }
 
 

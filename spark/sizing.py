@@ -6,6 +6,7 @@ with which it is carried on. docs/spark.md says what they are worth.
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -76,13 +77,10 @@ class Line:
         Raises:
             CityIndexError: there are not two numbers of rows.
         """
-        mean_rows, mean_seconds = sum(rows) / len(rows), sum(seconds) / len(seconds)
-        spread = sum((row - mean_rows) ** 2 for row in rows)
-        if not spread:
+        if len(set(rows)) < 2:
             raise CityIndexError("growth needs indices of two sizes")
-        products = ((row - mean_rows) * (second - mean_seconds) for row, second in zip(rows, seconds, strict=True))
-        slope = sum(products) / spread
-        return cls(mean_seconds - slope * mean_rows, slope * 1e6)
+        slope, fixed = statistics.linear_regression(rows, seconds)
+        return cls(fixed, slope * 1e6)
 
     def at(self, rows: int) -> float:
         """Seconds at so many rows."""

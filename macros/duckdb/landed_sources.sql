@@ -10,13 +10,7 @@
     } -%}
     {% do run_query('create schema if not exists landed') %}
     {%- for source in graph.sources.values() if source.source_name == 'landed' -%}
-        {%- set columns = {} -%}
-        {%- for column in source.columns.values() -%}
-            {%- do columns.update({column.name: column.data_type}) -%}
-        {%- endfor -%}
-        {%- if source.config.meta.get('key') -%}
-            {%- do columns.update(source.config.meta['batch_columns']) -%}
-        {%- endif -%}
+        {%- set columns = columns_of_landed(source) -%}
         {%- set path = files.get(source.name, pattern ~ '/raw/' ~ source.name ~ '/*.parquet') -%}
         {%- set found = run_query("select count(*) from glob('" ~ path ~ "')").columns[0].values()[0] -%}
         {%- set query -%}

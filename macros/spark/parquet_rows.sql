@@ -15,13 +15,7 @@
         {%- if loop.first -%}
             {% do run_query('create schema if not exists ' ~ source.schema) %}
         {%- endif -%}
-        {%- set columns = {} -%}
-        {%- for column in source.columns.values() -%}
-            {%- do columns.update({column.name: column.data_type}) -%}
-        {%- endfor -%}
-        {%- if source.config.meta.get('key') -%}
-            {%- do columns.update(source.config.meta['batch_columns']) -%}
-        {%- endif -%}
+        {%- set columns = columns_of_landed(source) -%}
         {% do run_query(
             'create or replace view ' ~ source.schema ~ '.' ~ source.name ~ ' as '
             ~ parquet_rows('landed/' ~ source.name ~ '.parquet', columns)
