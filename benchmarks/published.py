@@ -12,11 +12,13 @@ import json
 import re
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
+from city_index.builds import primary_keys
 from city_index.checks import PASSED, Check
 from city_index.database import identifier, in_bounded_memory, open_database, quoted
 from city_index.releases.assemble import DATABASE_NAME, STORAGE_VERSION, add_release_tables, assemble_tables
@@ -30,7 +32,7 @@ _RANK = re.compile(r"(^|_)rank(_in_[a-z]+|_p\d\d)?$")
 _CHECKS = 240
 
 
-def enlarge(build: Path, target: Path, copies: int) -> dict[str, int]:
+def enlarge(build: Path, target: Path, copies: int, keys: Mapping[str, Sequence[str]]) -> dict[str, int]:
     """Write a build in which every city of the report's edition stands so many times; gives its rows.
 
     A copy has a code of its own, the scores of its city, and a rank behind the other copies of it. Tables whose
@@ -47,7 +49,7 @@ def enlarge(build: Path, target: Path, copies: int) -> dict[str, int]:
         ).fetchall():
             columns = connection.execute(f"describe main.{identifier(name)}").fetchall()
             _copy_definition(connection, name, definition)
-            is_copied = any(_CITY.search(column) for column in _key(connection, name))
+            is_copied = any(_CITY.search(column) for column in keys[name])
             rows = _enlarged(name, columns, copies) if is_copied else f"from main.{identifier(name)}"
             connection.execute(f"insert into enlarged.main.{identifier(name)} {rows}")
         connection.execute("checkpoint enlarged")
@@ -62,18 +64,8 @@ def _tables(connection: duckdb.DuckDBPyConnection) -> list[str]:
     return [name for (name,) in rows]
 
 
-def _key(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
-    """The columns of a table's primary key."""
-    (columns,) = connection.execute(
-        "select constraint_column_names from duckdb_constraints() "
-        "where database_name = 'original' and table_name = ? and constraint_type = 'PRIMARY KEY'",
-        [table],
-    ).fetchone()
-    return columns
-
-
 def _copy_definition(connection: duckdb.DuckDBPyConnection, name: str, definition: str) -> None:
-    """Make an empty table like one of the original, with its key and comments."""
+    """Make an empty table like one of the original, with its comments."""
     connection.execute("use enlarged")
     connection.execute(definition)
     connection.execute("use original")
@@ -112,10 +104,10 @@ def _count(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
     return connection.execute(f"select count(*) from {relation}").fetchone()[0]
 
 
-def assemble(build: Path, folder: Path, memory_bytes: int) -> dict[str, int]:
+def assemble(build: Path, folder: Path, memory_bytes: int, keys: Mapping[str, Sequence[str]]) -> dict[str, int]:
     """The product's own way from a build to the files of a release, without report and exports; gives their rows."""
     folder.mkdir(parents=True)
-    _content_hash, rows = assemble_tables(build, folder, memory_bytes)
+    _content_hash, rows = assemble_tables(build, folder, memory_bytes, keys)
     manifest = Manifest(
         release_id="benchmark",
         sequence=1,
@@ -197,9 +189,9 @@ def main() -> None:
     """Run one step, and print what it gives as JSON."""
     step, first, *others = sys.argv[1:]
     if step == "enlarge":
-        given = enlarge(Path(first), Path(others[0]), int(others[1]))
+        given = enlarge(Path(first), Path(others[0]), int(others[1]), primary_keys(Path(others[2])))
     elif step == "assemble":
-        given = assemble(Path(first), Path(others[0]), int(others[1]))
+        given = assemble(Path(first), Path(others[0]), int(others[1]), primary_keys(Path(others[2])))
     elif step == "copy":
         given = copy_by_duckdb(Path(first), Path(others[0]), int(others[1]))
     elif step == "queries":

@@ -73,16 +73,16 @@ def _step(*arguments: object) -> list[object]:
 def _measure_size(
     plan: Plan, settings: Settings, warehouse: Warehouse, cities: int
 ) -> tuple[list[Figure], dict[str, object]]:
-    build = warehouse.database
+    build, manifest = warehouse.database, warehouse.target / "manifest.json"
     if cities > SHIPPED_CITIES:
         build = plan.folder / "enlarged.duckdb"
-        run(_step("enlarge", warehouse.database, build, cities // SHIPPED_CITIES))
+        run(_step("enlarge", warehouse.database, build, cities // SHIPPED_CITIES, manifest))
     memory = settings.build_memory_bytes
     folders = {side: plan.folder / side for side in ("assemble", "copy")}
 
     def publish(side: str):
         shutil.rmtree(folders[side], ignore_errors=True)
-        return run(_step(side, build, folders[side], memory))
+        return run(_step(side, build, folders[side], memory, manifest))
 
     sides = in_turn({side: lambda side=side: publish(side) for side in folders}, plan.pair_count(_PAIRS.get(cities, 3)))
     published, copied = (json.loads(sides[side][-1].said) for side in ("assemble", "copy"))

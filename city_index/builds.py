@@ -242,6 +242,26 @@ def built_node_count(manifest: Mapping[str, Any], with_unit_tests: bool = True) 
     return nodes + (len(manifest.get("unit_tests", {})) if with_unit_tests else 0)
 
 
+def primary_keys(manifest: Path) -> dict[str, list[str]]:
+    """The columns of the primary key of every model with a contract, by its name.
+
+    Args:
+        manifest: the file that dbt writes it into.
+
+    Raises:
+        CityIndexError: a contract has no primary key, or more than one.
+    """
+    found = {
+        node["name"]: [each["columns"] for each in node["constraints"] if each["type"] == "primary_key"]
+        for node in json.loads(manifest.read_text(encoding="utf-8"))["nodes"].values()
+        if node["resource_type"] == "model" and node["config"]["contract"]["enforced"]
+    }
+    without = sorted(name for name, keys in found.items() if len(keys) != 1)
+    if without:
+        raise CityIndexError(f"models without one primary key in their contract: {', '.join(without)}")
+    return {name: list(key) for name, (key,) in found.items()}
+
+
 def passed_unit_tests(settings: Settings, version: str) -> dict[str, Check]:
     """The unit tests that a version of the code has passed here, by dbt's id; empty where it has not passed all.
 

@@ -26,6 +26,7 @@ from city_index.builds import (
     latest_build,
     mark_audited,
     passed_unit_tests,
+    primary_keys,
     start_build,
 )
 from city_index.checks import (
@@ -448,7 +449,8 @@ class RebuildSession:
     def _assemble(self, sequence: int, checks: list[Check]) -> Candidate:
         build = self.build
         staging = store.staging_folder(self.settings, build.build_id)
-        content_hash, rows = assemble_tables(build.database, staging, self.settings.build_memory_bytes)
+        keys = primary_keys(build.dbt_target / "manifest.json")
+        content_hash, rows = assemble_tables(build.database, staging, self.settings.build_memory_bytes, keys)
         release_id = f"{build.build_id.split('-')[0]}-{content_hash[:8]}"
         if (self.settings.releases / release_id).exists():
             # The clock stood still or went back: the sequence keeps the name apart.

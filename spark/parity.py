@@ -6,13 +6,13 @@ known here, and both are read by DuckDB.
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
 
+from city_index.builds import primary_keys
 from city_index.database import identifier
 from city_index.errors import CityIndexError
 
@@ -70,16 +70,10 @@ def published_tables(manifest: Path) -> list[Table]:
     Raises:
         CityIndexError: one has no key, or there are none.
     """
-    nodes = json.loads(manifest.read_text(encoding="utf-8"))["nodes"].values()
-    keys = {
-        node["name"]: [tuple(each["columns"]) for each in node["constraints"] if each["type"] == "primary_key"]
-        for node in nodes
-        if node["resource_type"] == "model" and node["config"]["contract"]["enforced"]
-    }
-    without = [name for name, found in keys.items() if len(found) != 1]
-    if without or not keys:
-        raise CityIndexError(f"tables without a key cannot be compared: {', '.join(without) or 'there are no tables'}")
-    return [Table(name, key) for name, (key,) in sorted(keys.items())]
+    keys = primary_keys(manifest)
+    if not keys:
+        raise CityIndexError(f"{manifest} names no table with a contract: there is nothing to compare")
+    return [Table(name, tuple(key)) for name, key in sorted(keys.items())]
 
 
 def compare(connection: duckdb.DuckDBPyConnection, table: Table, first: str, second: str) -> Comparison:

@@ -7,6 +7,7 @@ open. Parquet and CSV copies of each table stand beside it. Nothing here touches
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -30,7 +31,7 @@ _META_TABLES = {
     "meta_release": (
         "This release: one row.",
         [
-            ("release_id", "varchar not null primary key", "Identifier of the release; the same in its manifest."),
+            ("release_id", "varchar not null", "Identifier of the release; the same in its manifest."),
             ("built_at_utc", "timestamp not null", "When the build began, UTC."),
             ("code_version", "varchar not null", "Version of the project and a fingerprint of its code."),
             ("input_hash", "varchar not null", "SHA-256 over all input files."),
@@ -58,7 +59,7 @@ _META_TABLES = {
         ],
     ),
 }
-_META_KEYS = {"meta_checks": "primary key (kind, name)"}
+_META_KEYS = {"meta_release": ["release_id"], "meta_checks": ["kind", "name"]}
 
 
 def _tables(connection: duckdb.DuckDBPyConnection, database: str) -> list[str]:
@@ -71,17 +72,6 @@ def _tables(connection: duckdb.DuckDBPyConnection, database: str) -> list[str]:
     ]
 
 
-def _key(connection: duckdb.DuckDBPyConnection, database: str, table: str) -> list[str]:
-    found = connection.execute(
-        "select constraint_column_names from duckdb_constraints() "
-        "where database_name = ? and schema_name = 'main' and table_name = ? and constraint_type = 'PRIMARY KEY'",
-        [database, table],
-    ).fetchone()
-    if found is None:
-        raise CityIndexError(f"table {table} has no primary key; give its model one in its contract")
-    return found[0]
-
-
 def _columns(connection: duckdb.DuckDBPyConnection, database: str, table: str) -> list[tuple]:
     return connection.execute(
         "select column_name, data_type, is_nullable, comment from duckdb_columns() "
@@ -90,9 +80,8 @@ def _columns(connection: duckdb.DuckDBPyConnection, database: str, table: str) -
     ).fetchall()
 
 
-def _copy_table(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+def _copy_table(connection: duckdb.DuckDBPyConnection, table: str, key: Sequence[str]) -> int:
     """Copy a table of ``build`` into ``release`` with its key and comments, ordered by its key; gives its rows."""
-    key = _key(connection, "build", table)
     columns = _columns(connection, "build", table)
     definitions = [
         f"{identifier(name)} {data_type}{'' if is_nullable else ' not null'}"
@@ -126,8 +115,7 @@ def _comment_on(
 def _create_meta_table(connection: duckdb.DuckDBPyConnection, table: str, rows: list[tuple]) -> None:
     comment, columns = _META_TABLES[table]
     definitions = [f"{name} {definition}" for name, definition, _comment in columns]
-    if table in _META_KEYS:
-        definitions.append(_META_KEYS[table])
+    definitions.append(f"primary key ({', '.join(_META_KEYS[table])})")
     target = f"release.main.{table}"
     connection.execute(f"create table {target} ({', '.join(definitions)})")
     if rows:
@@ -135,12 +123,12 @@ def _create_meta_table(connection: duckdb.DuckDBPyConnection, table: str, rows: 
     _comment_on(connection, target, comment, {name: text for name, _definition, text in columns})
 
 
-def _export_parquet(connection: duckdb.DuckDBPyConnection, folder: Path, table: str, key: list[str]) -> None:
+def _export_parquet(connection: duckdb.DuckDBPyConnection, folder: Path, table: str, key: Sequence[str]) -> None:
     ordered = f"select * from release.main.{identifier(table)} order by {', '.join(map(identifier, key))}"
     copy_to_parquet(connection, ordered, folder / f"{table}.parquet")
 
 
-def _export_csv(connection: duckdb.DuckDBPyConnection, folder: Path, table: str, key: list[str]) -> None:
+def _export_csv(connection: duckdb.DuckDBPyConnection, folder: Path, table: str, key: Sequence[str]) -> None:
     copy_to_csv(
         connection,
         f"release.main.{identifier(table)}",
@@ -149,13 +137,16 @@ def _export_csv(connection: duckdb.DuckDBPyConnection, folder: Path, table: str,
     )
 
 
-def assemble_tables(build_database: Path, folder: Path, memory_bytes: int) -> tuple[str, dict[str, int]]:
+def assemble_tables(
+    build_database: Path, folder: Path, memory_bytes: int, keys: Mapping[str, Sequence[str]]
+) -> tuple[str, dict[str, int]]:
     """Copy the data tables of a build into a release folder, as a database and as Parquet and CSV.
 
     Args:
         build_database: the audited build.
         folder: an empty folder.
         memory_bytes: what DuckDB may use of memory; the rest goes to disk, beside the build.
+        keys: the columns of the primary key of each table.
 
     Returns:
         the content hash, in hex, and the rows of each table.
@@ -173,8 +164,10 @@ def assemble_tables(build_database: Path, folder: Path, memory_bytes: int) -> tu
             f"attach {quoted(folder / DATABASE_NAME)} as release (storage_version {quoted(STORAGE_VERSION)})"
         )
         for table in _tables(connection, "build"):
-            rows[table] = _copy_table(connection, table)
-            key = _key(connection, "release", table)
+            key = keys.get(table)
+            if key is None:
+                raise CityIndexError(f"table {table} has no primary key; give its model one in its contract")
+            rows[table] = _copy_table(connection, table, key)
             _export_parquet(connection, folder / "parquet", table, key)
             _export_csv(connection, folder / "csv", table, key)
             digest.update(f"{table}\0{file_sha256(folder / 'parquet' / f'{table}.parquet')}\n".encode())
@@ -199,9 +192,8 @@ def add_release_tables(folder: Path, manifest: Manifest, checks: list[Check]) ->
             ],
         )
         for table in RELEASE_TABLES:
-            key = _key(connection, "release", table)
-            _export_parquet(connection, folder / "parquet", table, key)
-            _export_csv(connection, folder / "csv", table, key)
+            _export_parquet(connection, folder / "parquet", table, _META_KEYS[table])
+            _export_csv(connection, folder / "csv", table, _META_KEYS[table])
         connection.execute("checkpoint release")
         connection.execute("detach release")
     return {"meta_release": 1, "meta_checks": len(checks)}

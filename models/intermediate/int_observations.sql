@@ -65,28 +65,66 @@ candidates as (
 
 ),
 
+-- Few cells have both a given and a derived value; of all others there is nothing to choose.
+contested_cells as (
+
+    select {{ cell | join(', ') }}
+    from candidates
+    where rule_code is not null
+    intersect
+    select {{ cell | join(', ') }}
+    from candidates
+    where rule_code is null
+
+),
+
+placed as (
+
+    select
+        candidates.*,
+        contested_cells.city_code is not null as is_contested
+    from candidates
+    left join contested_cells
+        on
+            candidates.index_code = contested_cells.index_code
+            and candidates.edition = contested_cells.edition
+            and candidates.city_code = contested_cells.city_code
+            and candidates.indicator_code = contested_cells.indicator_code
+
+),
+
 -- Among values of the same place a given one stands before one that a rule made; one of unknown place stands last.
 preferred as (
 
     select
-        candidates.*,
+        placed.*,
         row_number() over (
-            partition by
-                candidates.index_code, candidates.edition, candidates.city_code, candidates.indicator_code
+            partition by placed.index_code, placed.edition, placed.city_code, placed.indicator_code
             order by
-                candidates.value is null,
+                placed.value is null,
                 precedences.precedence is null,
                 precedences.precedence,
-                candidates.rule_code is not null
+                placed.rule_code is not null
         ) as preference
-    from candidates
+    from placed
     left join precedences
-        on candidates.provenance = precedences.provenance
+        on placed.provenance = precedences.provenance
+    where placed.is_contested
 
 ),
 
 final as (
 
+    select
+        {{ cell | join(', ') }},
+        value,
+        observed_on,
+        source,
+        provenance,
+        rule_code
+    from placed
+    where not is_contested
+    union all
     select
         {{ cell | join(', ') }},
         value,

@@ -12,9 +12,11 @@ edition_dates as (
 
 ),
 
-observations as (
+-- Most observations are given, and have no rule.
+ruled_observations as (
 
     select * from {{ ref('int_observations') }}
+    where rule_code is not null
 
 ),
 
@@ -36,19 +38,19 @@ final as (
         indicator_scores.is_imputed,
         indicator_scores.missing_reason,
         indicator_scores.provenance,
-        case when indicator_scores.provenance = 'derived' then observations.rule_code end as rule_code,
+        case when indicator_scores.provenance = 'derived' then ruled_observations.rule_code end as rule_code,
         edition_dates.is_synthetic
     from indicator_scores
     inner join edition_dates
         on
             indicator_scores.index_code = edition_dates.index_code
             and indicator_scores.edition = edition_dates.edition
-    left join observations
+    left join ruled_observations
         on
-            indicator_scores.index_code = observations.index_code
-            and indicator_scores.edition = observations.edition
-            and indicator_scores.city_code = observations.city_code
-            and indicator_scores.indicator_code = observations.indicator_code
+            indicator_scores.index_code = ruled_observations.index_code
+            and indicator_scores.edition = ruled_observations.edition
+            and indicator_scores.city_code = ruled_observations.city_code
+            and indicator_scores.indicator_code = ruled_observations.indicator_code
 
 )
 

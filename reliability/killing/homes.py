@@ -26,6 +26,7 @@ from city_index.releases.manifest import Manifest, list_files, write_manifest
 from city_index.settings import PROJECT_DIRECTORY, Settings
 
 _ROWS = 500
+_TABLES = 4
 _CITIES = 4
 _LANDED_FILES = 6
 _LANDED_CITIES = 100
@@ -98,8 +99,8 @@ def write_small_build(settings: Settings) -> None:
     path = settings.warehouse / "build" / "build.duckdb"
     path.parent.mkdir(parents=True)
     with duckdb.connect(str(path)) as connection:
-        for number in range(4):
-            connection.execute(f"create table fct_{number} (id bigint primary key, value bigint)")
+        for number in range(_TABLES):
+            connection.execute(f"create table fct_{number} (id bigint not null, value bigint)")
             connection.execute(f"insert into fct_{number} select range, range + {number} from range({_ROWS})")
             connection.execute(f"comment on table fct_{number} is 'A table.'")
             for column in ("id", "value"):
@@ -110,7 +111,8 @@ def assemble_release(settings: Settings, sequence: int) -> tuple[Path, Manifest]
     """Assemble a release from the small build as a rebuild does; gives its folder and its manifest without files."""
     folder = store.staging_folder(settings, f"assembled-{sequence}")
     database = settings.warehouse / "build" / "build.duckdb"
-    content_hash, tables = assemble_tables(database, folder, settings.build_memory_bytes)
+    keys = {f"fct_{number}": ["id"] for number in range(_TABLES)}
+    content_hash, tables = assemble_tables(database, folder, settings.build_memory_bytes, keys)
     manifest = Manifest(
         release_id=f"202601{sequence:02d}T000000Z-{content_hash[:8]}",
         sequence=sequence,

@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 from support import copy_project, rows
 
-from city_index.builds import dbt_environment
+from city_index.builds import dbt_environment, primary_keys
 from city_index.dbt_client import DbtClient
 from city_index.settings import PROJECT_DIRECTORY, Settings
 
@@ -103,3 +104,54 @@ def test_tables_are_made_in_a_new_file_and_made_anew_in_one_that_stands(tmp_path
     database.unlink()
     assert build("select cast('two' as integer) as number").returncode == 1
     assert rows(database, relations) == [], "nor is half a table left in a new file"
+
+
+@pytest.mark.slow
+def test_a_key_that_stands_twice_fails_the_model_and_says_which(tmp_path: Path) -> None:
+    project = copy_project(tmp_path / "project")
+    model, described = (project / "models" / "marts" / f"fct_made.{ending}" for ending in ("sql", "yml"))
+    settings = Settings(project_directory=project, home=tmp_path / "home")
+    (settings.warehouse / "build").mkdir(parents=True)
+    columns = "".join(
+        f"      - {{name: {name}, data_type: {data_type}, constraints: [{{type: not_null}}]}}\n"
+        for name, data_type in (("place", "string"), ("year", "int"))
+    )
+    described.write_text(
+        "models:\n  - name: fct_made\n    constraints: [{type: primary_key, columns: [place, year]}]\n"
+        f"    columns:\n{columns}",
+        encoding="utf-8",
+    )
+
+    def build(*places: tuple[str, int]) -> tuple[int, str]:
+        model.write_text(
+            " union all ".join(f"select '{place}' as place, {year} as year" for place, year in places), encoding="utf-8"
+        )
+        return dbt(DbtClient(settings), settings, "build", "--select", "fct_made")
+
+    code, said = build(("a", 1), ("b", 2), ("c", 3), ("b", 2))
+    assert code == 1, said
+    assert "fct_made has more than one row of place, year: b, 2" in said
+    made = "select count(*) from duckdb_tables() where table_name like 'fct_made%'"
+    assert rows(settings.warehouse / "build" / "build.duckdb", made) == [(0,)]
+    for _again in range(2):  # in a new file, and over the table that stands
+        code, said = build(("a", 1), ("a", 2), ("b", 1))
+        assert code == 0, said
+    code, said = build(("a", 1), ("a", 1))
+    assert code == 1 and "fct_made has more than one row of place, year: a, 1" in said
+    assert primary_keys(settings.warehouse / "target" / "manifest.json")["fct_made"] == ["place", "year"]
+
+
+def test_key_columns_of_contracts_are_never_missing() -> None:
+    models = [
+        model
+        for path in sorted((PROJECT_DIRECTORY / "models").rglob("*.yml"))
+        for model in yaml.safe_load(path.read_text(encoding="utf-8")).get("models", [])
+        if "constraints" in model
+    ]
+    assert models
+    for model in models:
+        required = {
+            column["name"] for column in model["columns"] if {"type": "not_null"} in column.get("constraints", [])
+        }
+        for constraint in model["constraints"]:
+            assert set(constraint["columns"]) <= required, model["name"]

@@ -71,9 +71,15 @@ def a_release(folder: Path, script: str) -> tuple[Path, Manifest]:
             "select table_name, column_name from duckdb_columns() where not internal"
         ).fetchall():
             connection.execute(f"comment on column {identifier(table)}.{identifier(column)} is '=what it is'")
+        keys = dict(
+            connection.execute(
+                "select table_name, constraint_column_names from duckdb_constraints() "
+                "where constraint_type = 'PRIMARY KEY'"
+            ).fetchall()
+        )
     release = folder / "release"
     release.mkdir()
-    content_hash, counted = assemble_tables(build, release, 1 << 30)
+    content_hash, counted = assemble_tables(build, release, 1 << 30, keys)
     manifest = Manifest(
         release_id="20261124T010203Z-00000000",
         sequence=1,

@@ -80,9 +80,9 @@ def _is_running(pid: int) -> bool:
         return False
 
 
-def _open_files(pid: int) -> list[str]:
+def _open_files(pid: int) -> list[Path]:
     try:
-        return os.listdir(f"/proc/{pid}/fd")
+        return list(Path(f"/proc/{pid}/fd").iterdir())
     except FileNotFoundError:
         return []
 

@@ -172,7 +172,7 @@ def test_only_tables_with_a_key_are_compared(tmp_path: Path) -> None:
         return written
 
     assert published_tables(manifest({"type": "primary_key", "columns": ["a", "b"]})) == [Table("fct", ("a", "b"))]
-    with pytest.raises(CityIndexError, match="without a key cannot be compared: fct"):
+    with pytest.raises(CityIndexError, match="without one primary key in their contract: fct"):
         published_tables(manifest({"type": "check", "expression": "a > 0"}))
 
 

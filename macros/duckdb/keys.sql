@@ -1,0 +1,35 @@
+{#- Keys on DuckDB. An index of every key takes more time and room than the rows of a wide fact themselves, and nothing in
+    a build looks a row up by its key. So the primary key of a contract is not declared: it is asked for once, when all
+    rows are there, and a build that breaks it fails with the first key that stands twice. The published tables, which
+    are looked up, declare it. -#}
+
+{% macro duckdb__get_table_columns_and_constraints() -%}
+    {%- set columns = adapter.render_raw_columns_constraints(raw_columns=model['columns']) -%}
+    {%- set others = model['constraints'] | rejectattr('type', 'equalto', 'primary_key') | list -%}
+    {%- set constraints = adapter.render_raw_model_constraints(raw_constraints=others) -%}
+    ({{ (columns + constraints) | join(', ') }})
+{%- endmacro %}
+
+{% macro duckdb__create_table_as(temporary, relation, compiled_code, language='sql', partitioned_by=none, sorted_by=none) -%}
+    {{ dbt.duckdb__create_table_as(temporary, relation, compiled_code, language, partitioned_by, sorted_by) }}
+    {%- if language == 'sql' and config.get('contract').enforced and not temporary -%}
+        {%- for constraint in model['constraints'] if constraint['type'] == 'primary_key' -%}
+            {{ error_of_repeated_key(relation, constraint['columns']) }}
+        {%- endfor -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- A statement that fails where a key stands in more than one row. -#}
+{% macro error_of_repeated_key(relation, key) -%}
+    select error(
+        '{{ relation.identifier }} has more than one row of {{ key | join(", ") }}: '
+        || concat_ws(', ', {{ key | join(', ') }})
+    )
+    from (
+        select {{ key | join(', ') }}
+        from {{ relation }}
+        group by {{ key | join(', ') }}
+        having count(*) > 1
+        limit 1
+    ) as repeated;
+{%- endmacro %}
