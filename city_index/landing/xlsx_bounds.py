@@ -8,9 +8,11 @@ What does not: what the cells mean.
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 from xml.parsers import expat
@@ -36,13 +38,20 @@ MAX_ELEMENTS = 200_000
 MAX_PART_BYTES = 32 << 20
 MAX_DEPTH = 64
 
+# A sheet with values further to the right is not one of ours, and reading it would cost a cell for each column.
+MAX_COLUMNS = 1000
+
 # Excel's own limit. openpyxl looks at each with expressions that take the square of its length.
 MAX_FORMAT_LENGTH = 255
 
 _CHUNK = 1 << 20
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+_ROW = f"{_MAIN} row"
 # By the name of a part's root: what it is a list of, and how many there may be.
-_RECORDS = {f"{_MAIN} worksheet": (f"{_MAIN} row", MAX_ROWS), f"{_MAIN} sst": (f"{_MAIN} si", MAX_SHARED_TEXTS)}
+_RECORDS = {f"{_MAIN} worksheet": (_ROW, MAX_ROWS), f"{_MAIN} sst": (f"{_MAIN} si", MAX_SHARED_TEXTS)}
+
+_COORDINATE = re.compile(r"\$?([A-Za-z]{1,3})\$?([0-9]{1,9})")
+_VALUES = (f"{_MAIN} v", f"{_MAIN} is")
 
 _ADVICE = "save it as CSV, or split it"
 
@@ -142,35 +151,35 @@ class BoundedArchive(zipfile.ZipFile):
             self._walks[name, is_read_whole] = walk
 
     def check_order(self, name: str) -> None:
-        """See that the rows of a sheet stand in their order, for the reader passes over one that does not.
+        """See that the rows and cells of a sheet stand in their order and within its bounds.
+
+        The reader passes over a row out of order, takes a cell of another row for one of the row that it stands in, and
+        of two cells of one place the last.
 
         Raises:
-            UnreadableFile: they do not, or one stands beyond the last row that a sheet has.
+            UnreadableFile: they do not.
         """
         self.check_part(name, is_read_whole=False)
         disorder = self._walks[name, False].disorder
         if disorder is not None:
-            row_number, before = disorder
-            raise UnreadableFile(
-                "rows out of order", f"row {row_number} of the first sheet follows row {before}; save the workbook anew"
-            )
+            raise disorder
 
 
 class _Walk:
     """One walk over a part.
 
     Attributes:
-        disorder: the first row that stands out of order, as it gives its number, and the row before it.
+        disorder: what to say of the first row or cell of a sheet that stands out of order, or too far to the right.
     """
 
     def __init__(self, name: str, is_read_whole: bool) -> None:
-        self.disorder: tuple[str, int] | None = None
+        self.disorder: UnreadableFile | None = None
         self._name, self._is_read_whole = name[:100], is_read_whole
         self._record: str | None = None
         self._record_limit = self._records = 0
         self._depth = self._outside = self._within = 0
         self._record_depth = self._record_start = self._record_bytes = 0
-        self._last_row = 0
+        self._last_row = self._last_column = 0
         self._parser = expat.ParserCreate(namespace_separator=" ")
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
@@ -211,6 +220,10 @@ class _Walk:
                 raise self._too_large(f"more than {MAX_ELEMENTS:,} elements in one row or text")
             if name == self._record or self._depth > MAX_DEPTH:
                 raise self._too_large("rows within rows")
+            if self._record == _ROW and self._depth == self._record_depth + 1:
+                self._begin_cell(attributes)
+            elif self._last_column > MAX_COLUMNS and name in _VALUES:
+                self._note("too wide", f"row {self._last_row}", f"has more than {MAX_COLUMNS:,} columns")
         elif name == self._record:
             self._begin_record(attributes)
         else:
@@ -230,9 +243,24 @@ class _Walk:
             raise self._too_large(f"more than {self._record_limit:,} rows or texts")
         given = attributes.get("r", "").strip()
         row_number = int(given) if given.isdecimal() and len(given) < 10 else 0 if given else self._last_row + 1
-        if not self._last_row < row_number <= MAX_ROWS and self.disorder is None:
-            self.disorder = (given[:20] or str(row_number), self._last_row)
-        self._last_row = row_number
+        if not self._last_row < row_number <= MAX_ROWS:
+            self._note("rows out of order", f"row {given[:20] or row_number}", f"follows row {self._last_row}")
+        self._last_row, self._last_column = row_number, 0
+
+    def _begin_cell(self, attributes: dict[str, str]) -> None:
+        given = attributes.get("r", "")
+        column = self._last_column + 1
+        if place := _COORDINATE.fullmatch(given):  # any other is the reader's to refuse
+            column = _column_number(place[1].upper())
+            if int(place[2]) != self._last_row:
+                self._note("cells out of order", f"cell {given}", f"stands in row {self._last_row}")
+        if column <= self._last_column:
+            self._note("cells out of order", f"cell {given}", "does not follow the cell before it")
+        self._last_column = column
+
+    def _note(self, reason: str, what: str, where: str) -> None:
+        if self.disorder is None:
+            self.disorder = UnreadableFile(reason, f"{what} of the first sheet {where}; save the workbook anew")
 
     def _end(self, name: str) -> None:
         if self._depth == self._record_depth:
@@ -241,6 +269,15 @@ class _Walk:
             self._record_bytes += size
             self._record_depth = 0
         self._depth -= 1
+
+
+@cache
+def _column_number(letters: str) -> int:
+    """The number of a column from its letters: 1 for A, 27 for AA."""
+    number = 0
+    for letter in letters:
+        number = number * 26 + ord(letter) - ord("A") + 1
+    return number
 
 
 @contextmanager

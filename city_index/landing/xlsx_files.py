@@ -10,13 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from city_index.landing.csv_files import MAX_RECORD_BYTES, Taken, UnreadableFile
-from city_index.landing.xlsx_bounds import MAX_UNPACKED_BYTES, BoundedArchive, bounded_archive
+from city_index.landing.xlsx_bounds import MAX_COLUMNS, MAX_UNPACKED_BYTES, BoundedArchive, bounded_archive
 
 if TYPE_CHECKING:
     from openpyxl.worksheet._read_only import ReadOnlyWorksheet
-
-# A sheet that claims to be wider than this is not one of ours, and reading it would cost a cell for each column.
-_MAX_COLUMNS = 1000
 
 
 def cell_text(value: Any) -> str:
@@ -44,15 +41,13 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
             # What a sheet says of its own size may be wrong, and then rows would be cut short.
             sheet.reset_dimensions()
             blank = None
-            for row_number, row in enumerate(sheet.iter_rows(max_col=_MAX_COLUMNS, values_only=True), start=1):
+            for row_number, row in enumerate(sheet.iter_rows(max_col=MAX_COLUMNS, values_only=True), start=1):
                 # The rows between two that are there, maybe a million, are one and the same object.
                 if row is blank:
                     continue
                 if row.count(None) == len(row):
                     blank = row
                     continue
-                if len(row) >= _MAX_COLUMNS and row[-1] is not None:
-                    raise UnreadableFile("too wide", f"row {row_number} has {_MAX_COLUMNS} columns or more")
                 texts = [cell_text(value) for value in row]
                 if any(texts):
                     yield row_number, texts

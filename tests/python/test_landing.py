@@ -613,22 +613,67 @@ def test_open_quotes_are_tried_once_and_not_at_every_line(foreign: Door, monkeyp
     foreign.account()
 
 
-@pytest.mark.parametrize("number", [b"2", b"1", b"10000000", b"2000000000"])
-def test_a_workbook_whose_rows_stand_out_of_order_is_refused(foreign: Door, number: bytes) -> None:
-    """The reader passes over a row that does not follow the one before, and counts up to one that stands far away."""
+def _drop_damaged_workbook(door: Door, before: bytes, after: bytes) -> None:
+    """Drop a workbook of two observations in whose first sheet some bytes are others."""
     workbook = openpyxl.Workbook()
     workbook.active.append(OBSERVATIONS.strip().split(","))
     for city in ("AUT", "CHE"):
         workbook.active.append(["wellbeing", "2024", city, "lifespan", 5])
-    path = foreign.settings.landing / "observations" / "x.xlsx"
+    path = door.settings.landing / "observations" / "x.xlsx"
     workbook.save(path)
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
+    assert before in members["xl/worksheets/sheet1.xml"]
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in members.items():
-            archive.writestr(name, content.replace(b'<row r="3"', b'<row r="' + number + b'"'))
+            archive.writestr(name, content.replace(before, after))
+
+
+@pytest.mark.parametrize("number", [b"2", b"1", b"10000000", b"2000000000"])
+def test_a_workbook_whose_rows_stand_out_of_order_is_refused(foreign: Door, number: bytes) -> None:
+    """The reader passes over a row that does not follow the one before, and counts up to one that stands far away."""
+    _drop_damaged_workbook(foreign, b'<row r="3"', b'<row r="' + number + b'"')
     (refused,) = foreign.land().refused
     assert refused.reason == "rows out of order"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "reason", "detail"),
+    [
+        # The end of a row, and the rows until a cell of another, were lost.
+        (
+            b'</c></row><row r="3"><c r="A3"',
+            b'</c><c r="F3"',
+            "cells out of order",
+            "cell F3 of the first sheet stands in row 2",
+        ),
+        (b'r="C3"', b'r="B3"', "cells out of order", "cell B3 of the first sheet does not follow the cell before it"),
+        (b'r="C3"', b'r="F3"', "cells out of order", "cell D3 of the first sheet does not follow the cell before it"),
+        (b'r="E3"', b'r="ALM3"', "too wide", "row 3 of the first sheet has more than 1,000 columns"),
+    ],
+)
+def test_a_workbook_whose_cells_stand_where_no_cell_does_is_refused(
+    foreign: Door, before: bytes, after: bytes, reason: str, detail: str
+) -> None:
+    """The reader takes a cell for one of the row that it stands in, and of two cells of one place the last."""
+    _drop_damaged_workbook(foreign, before, after)
+    (refused,) = foreign.land().refused
+    assert refused.reason == reason
+    assert detail in refused.detail
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b'<c r="C3"', b"<c"),
+        (b"</row></sheetData>", b'<c r="XFD3" s="0"/></row></sheetData>'),
+    ],
+    ids=["a cell without its place", "a format far to the right"],
+)
+def test_a_workbook_whose_cells_follow_each_other_lands(foreign: Door, before: bytes, after: bytes) -> None:
+    _drop_damaged_workbook(foreign, before, after)
+    assert not foreign.land().refused
+    assert foreign.raw("observations", "city_code") == [("AUT",), ("CHE",)]
 
 
 def test_merging_that_fails_does_not_end_the_landing(foreign: Door, monkeypatch: pytest.MonkeyPatch) -> None:
