@@ -134,8 +134,8 @@ def details(tallies: list[Tally], seed: int) -> str:
     return (
         f"Accepted files held {total['rows']:,} rows, of which {total['rows quarantined']:,} were quarantined with "
         f"file, row number, raw text and reason; {total['counted']:,} files were counted by a second reader too. "
-        f"No file may take longer than {SECONDS} s; one that hangs is killed and counted. {processes:,} commands "
-        f"ran in processes of their own. Seed {seed}."
+        f"No file may take more than {SECONDS} s of processor time; one that hangs is killed and counted. "
+        f"{processes:,} commands ran in processes of their own. Seed {seed}."
     )
 
 

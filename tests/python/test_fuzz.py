@@ -90,7 +90,7 @@ def test_a_child_that_hangs_or_fails_is_told_from_one_that_answers(tmp_path: Pat
     with Worker() as worker:
         line = {"arguments": ["--version"], "environ": {"CITY_INDEX_HOME": str(tmp_path)}, "folder": str(tmp_path)}
         assert worker.ask("command", SECONDS, **line).said["exit_code"] == 0
-        hung = worker.ask("command", 0, **line)
+        hung = worker.ask("command", 0.001, **line | {"arguments": ["doctor"]})
         assert hung.said is None
         assert "hung" in hung.problem
         failed = worker.ask("no such work", SECONDS)
