@@ -40,7 +40,7 @@ def enlarge(build: Path, target: Path, copies: int, keys: Mapping[str, Sequence[
     """
     with duckdb.connect() as connection:
         connection.execute(f"attach {quoted(build)} as original (read_only)")
-        connection.execute(f"attach {quoted(target)} as enlarged")
+        connection.execute(f"attach {quoted(target)} as enlarged (storage_version 'latest')")
         connection.execute("use original")
         names = _tables(connection)
         # Tables alone: the views of a build read files.

@@ -82,7 +82,7 @@ def _measure_size(
 
     def publish(side: str):
         shutil.rmtree(folders[side], ignore_errors=True)
-        return run(_step(side, build, folders[side], memory, manifest))
+        return run(_step(side, build, folders[side], memory, *([manifest] if side == "assemble" else [])))
 
     sides = in_turn({side: lambda side=side: publish(side) for side in folders}, plan.pair_count(_PAIRS.get(cities, 3)))
     published, copied = (json.loads(sides[side][-1].said) for side in ("assemble", "copy"))

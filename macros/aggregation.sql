@@ -130,37 +130,20 @@ children_of_parents as (
 
 ),
 
-siblings as (
-
-    select
-        scenario,
-        index_code,
-        edition,
-        city_code,
-        parent_code,
-        min(case when {{ comparable('score') }} > 0 then score end) as least_score,
-        max(abs(score)) as largest_size,
-        max(case when score is not null then nominal_weight end) as largest_used_weight
-    from children_of_parents
-    group by scenario, index_code, edition, city_code, parent_code
-
-),
-
 measured as (
 
     select
-        children_of_parents.*,
-        siblings.least_score,
-        siblings.largest_size,
-        siblings.largest_used_weight
+        *,
+        min(case when {{ comparable('score') }} > 0 then score end) over (
+            partition by scenario, index_code, edition, city_code, parent_code
+        ) as least_score,
+        max(abs(score)) over (
+            partition by scenario, index_code, edition, city_code, parent_code
+        ) as largest_size,
+        max(case when score is not null then nominal_weight end) over (
+            partition by scenario, index_code, edition, city_code, parent_code
+        ) as largest_used_weight
     from children_of_parents
-    inner join siblings
-        on
-            children_of_parents.scenario = siblings.scenario
-            and children_of_parents.index_code = siblings.index_code
-            and children_of_parents.edition = siblings.edition
-            and children_of_parents.city_code = siblings.city_code
-            and children_of_parents.parent_code = siblings.parent_code
 
 ),
 

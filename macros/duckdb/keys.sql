@@ -12,19 +12,23 @@
 
 {% macro duckdb__create_table_as(temporary, relation, compiled_code, language='sql', partitioned_by=none, sorted_by=none) -%}
     {{ dbt.duckdb__create_table_as(temporary, relation, compiled_code, language, partitioned_by, sorted_by) }}
-    {%- if language == 'sql' and config.get('contract').enforced and not temporary -%}
+    {%- if config.get('contract').enforced and not temporary -%}
+        {%- if language != 'sql' -%}
+            {{ exceptions.raise_compiler_error('a contract of a Python model would not be held: ' ~ this.identifier) }}
+        {%- endif -%}
         {%- for constraint in model['constraints'] if constraint['type'] == 'primary_key' -%}
             {{ error_of_repeated_key(relation, constraint['columns']) }}
         {%- endfor -%}
     {%- endif -%}
 {%- endmacro %}
 
-{#- A statement that fails where a key stands in more than one row. -#}
+{#- A statement that fails where a key stands in more than one row. It counts, so that it has read everything before it
+    gives anything. -#}
 {% macro error_of_repeated_key(relation, key) -%}
-    select error(
-        '{{ relation.identifier }} has more than one row of {{ key | join(", ") }}: '
+    select count(error(
+        '{{ this.identifier }} has more than one row of {{ key | join(", ") }}: '
         || concat_ws(', ', {{ key | join(', ') }})
-    )
+    ))
     from (
         select {{ key | join(', ') }}
         from {{ relation }}

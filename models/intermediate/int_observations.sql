@@ -68,13 +68,18 @@ candidates as (
 -- Few cells have both a given and a derived value; of all others there is nothing to choose.
 contested_cells as (
 
-    select {{ cell | join(', ') }}
-    from candidates
-    where rule_code is not null
-    intersect
-    select {{ cell | join(', ') }}
-    from candidates
-    where rule_code is null
+    select
+        given.index_code,
+        given.edition,
+        given.city_code,
+        given.indicator_code
+    from given
+    inner join derived
+        on
+            given.index_code = derived.index_code
+            and given.edition = derived.edition
+            and given.city_code = derived.city_code
+            and given.indicator_code = derived.indicator_code
 
 ),
 

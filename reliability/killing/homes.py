@@ -95,7 +95,7 @@ def keep_release(settings: Settings, sequence: int) -> Manifest:
 
 
 def write_small_build(settings: Settings) -> None:
-    """Write a build of a few small tables, with keys and comments, into the warehouse."""
+    """Write a build of a few small tables, with comments, into the warehouse."""
     path = settings.warehouse / "build" / "build.duckdb"
     path.parent.mkdir(parents=True)
     with duckdb.connect(str(path)) as connection:

@@ -141,17 +141,21 @@ def test_a_key_that_stands_twice_fails_the_model_and_says_which(tmp_path: Path) 
     assert primary_keys(settings.warehouse / "target" / "manifest.json")["fct_made"] == ["place", "year"]
 
 
-def test_key_columns_of_contracts_are_never_missing() -> None:
-    models = [
-        model
+def test_every_contract_is_of_a_table_in_sql_with_one_key_that_is_never_missing() -> None:
+    described = {
+        model["name"]: model
         for path in sorted((PROJECT_DIRECTORY / "models").rglob("*.yml"))
         for model in yaml.safe_load(path.read_text(encoding="utf-8")).get("models", [])
-        if "constraints" in model
-    ]
-    assert models
-    for model in models:
-        required = {
-            column["name"] for column in model["columns"] if {"type": "not_null"} in column.get("constraints", [])
-        }
-        for constraint in model["constraints"]:
-            assert set(constraint["columns"]) <= required, model["name"]
+    }
+    folders = [PROJECT_DIRECTORY / "models" / name for name in ("marts", "reports")]
+    contracts = [path for folder in folders for path in sorted(folder.iterdir()) if path.suffix != ".yml"]
+    assert contracts
+    for path in contracts:
+        model = described[path.stem]
+        assert path.suffix == ".sql" and "materialized" not in path.read_text(encoding="utf-8"), path.name
+        (constraint,) = model["constraints"]
+        assert constraint["type"] == "primary_key", path.name
+        constraints = {column["name"]: column.get("constraints", []) for column in model["columns"]}
+        for name in constraint["columns"]:
+            assert {"type": "not_null"} in constraints[name], f"{path.stem}.{name}"
+        assert {each["type"] for found in constraints.values() for each in found} <= {"not_null"}, path.name
