@@ -73,7 +73,7 @@ LONG = Plan(
     at_steps={LANDING: 110, INGEST: 30, PUBLISHING: 90, MENDING: 12, ROLLBACK: 24, ASSEMBLING: 30},
     at_random=3,
     rivals=tuple(range(2, 9)) * 2,
-    nights=45,
+    nights=30,
     night_rivals=(2, 5, 8),
 )
 

@@ -144,5 +144,6 @@ def _rollbacks(folder: Path) -> list[Scenario]:
             ("rollback", middle),
             then=(("restore",),),
             afterwards=middle_is_published,
+            nothing_left=f"release {middle} is the published one already",
         ),
     ]
