@@ -128,7 +128,7 @@ def follow_the_page(published_home: Path, folder: Path) -> EditionsHome:
             env={**os.environ, "CITY_INDEX_HOME": str(home), "PYTHONPATH": str(PROJECT_DIRECTORY)},
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=900,
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr

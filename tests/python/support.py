@@ -31,7 +31,7 @@ _COPIED = (
 
 
 def city_index(
-    *arguments: str, home: Path, project: Path = PROJECT_DIRECTORY, timeout: float = 300, **environment: str
+    *arguments: str, home: Path, project: Path = PROJECT_DIRECTORY, timeout: float = 900, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """Run the console script of a project on a home, as a user would."""
     return subprocess.run(

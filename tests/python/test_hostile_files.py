@@ -105,7 +105,7 @@ def test_no_row_of_a_hostile_file_is_lost(hostile_home, capsys: pytest.CaptureFi
 @pytest.mark.slow
 def test_the_hostile_files_change_nothing_of_2020(hostile_home, published: Published) -> None:
     door, *_rest = hostile_home
-    run = city_index("run", home=door.settings.home, timeout=600)
+    run = city_index("run", home=door.settings.home)
     assert run.returncode == 0, run.stderr
     assert "Traceback" not in run.stdout + run.stderr
     query = "select * from {} where index_code = 'medical_digital' and edition = '2020' order by all"

@@ -128,7 +128,7 @@ def test_rows_of_unknown_names_come_back_as_they_were(door: Door, name: str) -> 
 def test_a_whole_night_of_hostile_names(door: Door, tmp_path: Path, is_long: bool) -> None:
     drop_index(door)
     home = door.settings.home
-    run = city_index("run", home=home, timeout=900)
+    run = city_index("run", home=home)
     assert run.returncode == 0, run.stderr
     first = door.settings.releases.glob("2*")
     (first_id,) = (folder.name for folder in first)
@@ -158,7 +158,7 @@ def test_a_whole_night_of_hostile_names(door: Door, tmp_path: Path, is_long: boo
         # One night more, for two releases to compare.
         home = copy_home(home, tmp_path / "changed [x]'")
         (home / "landing" / "observations" / FILE_NAMES[3]).write_text(observations(EDITION, 3), encoding="utf-8")
-        assert city_index("run", home=home, timeout=900).returncode == 0
+        assert city_index("run", home=home).returncode == 0
         questions.append((("diff", first_id, "published", *of_edition), INDEX))
     for arguments, said in questions:
         done = city_index(*arguments, home=home)

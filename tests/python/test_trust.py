@@ -384,9 +384,9 @@ def test_the_webhook_address_is_written_nowhere(published: Published, tmp_path: 
     sound = seed.read_bytes()
     seed.write_bytes(sound.replace(b"city_code", b"no_such_column", 1))
     try:
-        runs = [city_index("run", home=home, project=project, timeout=600, CITY_INDEX_WEBHOOK_URL=address)]
+        runs = [city_index("run", home=home, project=project, CITY_INDEX_WEBHOOK_URL=address)]
         seed.write_bytes(sound)
-        runs.append(city_index("run", home=home, project=project, timeout=600, CITY_INDEX_WEBHOOK_URL=address))
+        runs.append(city_index("run", home=home, project=project, CITY_INDEX_WEBHOOK_URL=address))
     finally:
         receiver.shutdown()
         receiver.server_close()
