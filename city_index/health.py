@@ -253,8 +253,7 @@ def _published(settings: Settings) -> Iterator[str]:
 
 def _kept_releases(settings: Settings) -> Iterator[str]:
     for folder in store.unreadable_releases(settings):
-        if (folder / MANIFEST_NAME).exists() or not folder.is_dir():
-            yield f"{folder} has no manifest of its own that can be read; move it away or delete it"
+        yield f"{folder} has no manifest of its own that can be read; restore that, or move the folder away"
     for manifest in store.kept_releases(settings):
         found = store.release_faults(settings, manifest)
         if found:
@@ -287,8 +286,7 @@ def _refused_files(settings: Settings) -> Iterator[str]:
 
 def _leftovers(settings: Settings) -> Iterator[str]:
     found = [
-        *settings.releases.glob(".staging-*"),
-        *(folder for folder in store.unreadable_releases(settings) if not (folder / MANIFEST_NAME).exists()),
+        *store.half_releases(settings),
         *settings.published.rglob(".*.publishing"),
         *(path for path in (store.activation_mark(settings),) if path.exists()),
         *settings.home.glob(".*.tmp"),

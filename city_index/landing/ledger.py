@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import errno
 import filecmp
+import hashlib
 import json
 import os
 import shutil
@@ -73,6 +74,7 @@ class _Content:
     change: _Change | None = None
 
 
+_OWN_CHECKSUM = "sha256"
 _RESTORE = "restore it from the backup"
 _LET_GO = "let its rows go with `city-index run --accept-removals`"
 
@@ -389,6 +391,9 @@ class Ledger:
             return _Content()
         try:
             content = json.loads(self.path.read_text(encoding="utf-8"))
+            # A bit that flips in a checksum would pass for damage of the file that it is of. Older ledgers have none.
+            if content.pop(_OWN_CHECKSUM, None) not in (None, _digest(content)):
+                raise ValueError("it is not what was written")
             files = {str(name): Checksum(**entry) for name, entry in content["files"].items()}
             change = content["change"]
             if change is not None:
@@ -413,6 +418,7 @@ class Ledger:
             "files": _entries(content.files),
             "change": None if change is None else vars(change) | {"adds": _entries(change.adds)},
         }
+        written[_OWN_CHECKSUM] = _digest(written)
         try:
             write_in_one_step(self.path, json.dumps(written, sort_keys=True) + "\n")
         except BaseException:
@@ -420,6 +426,11 @@ class Ledger:
             raise
         finally:
             self._is_unwritten = False
+
+
+def _digest(content: Mapping[str, object]) -> str:
+    """The SHA-256 of what a ledger says, in hex."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _entries(files: Mapping[str, Checksum]) -> dict[str, dict[str, object]]:

@@ -43,6 +43,7 @@ _SWEPT_FOLDERS = {"parquet": ".parquet", "csv": ".csv", "report": ""}
 _RELEASE_NAME = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}(-\d+)?")
 
 _STAGING_PREFIX = ".staging-"
+_REMOVAL_PREFIX = ".removing-"
 _TEMPORARY_SUFFIX = ".publishing"
 
 
@@ -149,14 +150,18 @@ def staging_folder(settings: Settings, build_id: str) -> Path:
     return folder
 
 
+def half_releases(settings: Settings) -> list[Path]:
+    """The folders of releases that are being assembled or removed, or were when a run was killed."""
+    return [
+        *settings.releases.glob(f"{_STAGING_PREFIX}*"),
+        *settings.releases.glob(f"{_REMOVAL_PREFIX}*"),
+    ]
+
+
 def remove_leftovers(settings: Settings) -> None:
     """Remove what a run that was killed left behind."""
     if settings.releases.is_dir():
-        for folder in settings.releases.glob(f"{_STAGING_PREFIX}*"):
-            shutil.rmtree(folder)
-    for folder in _release_folders(settings):
-        # A release is renamed into place with its manifest; one without it is half removed.
-        if folder.is_dir() and not (folder / MANIFEST_NAME).exists():
+        for folder in half_releases(settings):
             shutil.rmtree(folder)
     if settings.published.is_dir():
         for path in [*settings.published.rglob(f".*{_TEMPORARY_SUFFIX}"), *settings.published.glob(".*.tmp")]:
@@ -362,10 +367,10 @@ def prune(settings: Settings) -> list[str]:
     for manifest in kept_releases(settings)[settings.releases_kept :]:
         if current is not None and manifest.release_id == current.release_id:
             continue
-        # Without its manifest a folder is no release, so a removal that is cut short is taken up by the next run.
-        folder = settings.releases / manifest.release_id
-        (folder / MANIFEST_NAME).unlink(missing_ok=True)
-        shutil.rmtree(folder)
+        # Under another name a folder is no release, so a removal that is cut short is taken up by the next run.
+        removed_folder = settings.releases / f"{_REMOVAL_PREFIX}{manifest.release_id}"
+        os.rename(settings.releases / manifest.release_id, removed_folder)
+        shutil.rmtree(removed_folder)
         removed.append(manifest.release_id)
     return removed
 

@@ -1,4 +1,5 @@
 {%- set cell = ['index_code', 'edition', 'city_code', 'indicator_code'] -%}
+{%- set columns = cell + ['value', 'observed_on', 'source', 'provenance', 'rule_code'] -%}
 
 with
 
@@ -120,23 +121,11 @@ preferred as (
 
 final as (
 
-    select
-        {{ cell | join(', ') }},
-        value,
-        observed_on,
-        source,
-        provenance,
-        rule_code
+    select {{ columns | join(', ') }}
     from placed
     where not is_contested
     union all
-    select
-        {{ cell | join(', ') }},
-        value,
-        observed_on,
-        source,
-        provenance,
-        rule_code
+    select {{ columns | join(', ') }}
     from preferred
     where preference = 1
 

@@ -145,6 +145,8 @@ def _folder(workshop: Workshop, folder: str, command: str, fault: str) -> list[s
         path.rename(aside)
         if fault != "vanished":
             path.write_text("a file", encoding="utf-8")
+            if published:
+                damaged += (path.relative_to(home.settings.published).as_posix(),)
         done = home.run(*_words(command))
     if are_kept_whole:
         found = home.violations(done, (0, 1, 4), damaged=damaged, is_raw_whole=is_raw_whole)

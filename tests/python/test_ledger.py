@@ -110,6 +110,27 @@ def test_a_damaged_landed_file_stops_the_landing_until_it_is_restored(
     foreign.account()
 
 
+def test_a_bit_that_flips_in_the_ledger_is_never_taken_for_damage_of_a_landed_file(foreign: Door) -> None:
+    ledger = foreign.settings.landed_files
+    written = ledger.read_bytes()
+    for place in range(len(written)):
+        ledger.write_bytes(written[:place] + bytes([written[place] ^ 1]) + written[place + 1 :])
+        try:
+            assert Ledger(foreign.settings).faults() == []  # white space, or the name of its own checksum
+        except GateRefused as refused:
+            assert f"{ledger}, the checksums of what was landed, cannot be read" in str(refused)
+    ledger.write_bytes(written)
+    assert len(foreign.land().batches) == 0
+
+
+def test_a_ledger_without_a_checksum_of_its_own_is_read(foreign: Door) -> None:
+    ledger = foreign.settings.landed_files
+    content = json.loads(ledger.read_text())
+    del content["sha256"]
+    ledger.write_text(json.dumps(content))
+    assert Ledger(foreign.settings).faults() == []
+
+
 @pytest.mark.parametrize("root", ["raw", "quarantine"])
 def test_a_person_may_let_missing_files_go_and_land_them_again(foreign: Door, root: str) -> None:
     only_file(getattr(foreign.settings, root) / "observations").unlink()

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -138,7 +139,7 @@ def test_temporary_files_of_a_rebuild_stand_in_the_home_and_go(tmp_path: Path) -
         "landing/cities/.city-index-0123456789abcdef.part",
         "landing_work/1/rows.parquet",
         "releases/.staging-x/city_index.duckdb",
-        "releases/20260105T000000Z-00000000/csv/fct_0.csv",
+        "releases/.removing-20260105T000000Z-00000000/csv/fct_0.csv",
         "published/.manifest.json.tmp",
         "published/csv/.fct_0.csv.publishing",
         "temporary/dbt/x",
@@ -152,6 +153,35 @@ def test_what_was_left_half_done_goes(settings: Settings, name: str) -> None:
     assert not path.exists()
     assert nothing_left_over(settings) == []
     assert store.published_faults(settings) == []
+
+
+def test_a_kept_release_whose_manifest_is_gone_stays_and_is_named(settings: Settings) -> None:
+    newest, _before = store.kept_releases(settings)
+    folder = settings.releases / newest.release_id
+    (folder / "manifest.json").rename(settings.home / "aside")
+    files = sorted(folder.rglob("*"))
+    remove_leftovers(settings)
+    assert sorted(folder.rglob("*")) == files
+    assert any(f"{folder} has no manifest of its own that can be read" in line for line in problems(settings))
+    (settings.home / "aside").rename(folder / "manifest.json")
+    assert store.kept_releases(settings)[0] == newest
+
+
+def test_a_removal_that_is_cut_short_is_taken_up(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    newest, before = store.kept_releases(settings)
+    one_release = replace(settings, releases_kept=1)
+
+    def killed(folder: Path) -> None:
+        (folder / "city_index.duckdb").unlink()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(store.shutil, "rmtree", killed)
+        store.prune(one_release)
+    assert store.kept_releases(settings) == [newest]
+    assert any("left" in line for line in problems(settings))
+    remove_leftovers(settings)
+    assert [path.name for path in settings.releases.iterdir()] == [newest.release_id], before.release_id
 
 
 def test_what_was_parsed_halfway_or_of_other_code_goes(settings: Settings) -> None:
