@@ -79,10 +79,11 @@ def _measure_size(
         run(_step("enlarge", warehouse.database, build, cities // SHIPPED_CITIES, manifest))
     memory = settings.build_memory_bytes
     folders = {side: plan.folder / side for side in ("assemble", "copy")}
+    more = {"assemble": (memory, manifest), "copy": (memory,)}
 
     def publish(side: str):
         shutil.rmtree(folders[side], ignore_errors=True)
-        return run(_step(side, build, folders[side], memory, *([manifest] if side == "assemble" else [])))
+        return run(_step(side, build, folders[side], *more[side]))
 
     sides = in_turn({side: lambda side=side: publish(side) for side in folders}, plan.pair_count(_PAIRS.get(cities, 3)))
     published, copied = (json.loads(sides[side][-1].said) for side in ("assemble", "copy"))

@@ -259,7 +259,7 @@ def primary_keys(manifest: Path) -> dict[str, list[str]]:
     without = sorted(name for name, keys in found.items() if len(keys) != 1)
     if without:
         raise CityIndexError(f"models without one primary key in their contract: {', '.join(without)}")
-    return {name: list(key) for name, (key,) in found.items()}
+    return {name: key for name, (key,) in found.items()}
 
 
 def passed_unit_tests(settings: Settings, version: str) -> dict[str, Check]:
