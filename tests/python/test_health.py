@@ -20,6 +20,7 @@ from landing_files import make_door
 from support import Published, copy_home
 
 from city_index import health
+from city_index.landing.ledger import Ledger
 from city_index.last_run import write_last_run
 from city_index.releases import store
 from city_index.session import rebuild_session
@@ -186,7 +187,7 @@ FAULTS: dict[str, tuple[Callable[[Settings], object], str, str, Callable[[Settin
     "damaged manifest of a kept release": (
         lambda s: shutil.copytree(kept(s), s.releases / "20200101T000000Z-00000000"),
         "20200101T000000Z-00000000 has no manifest of its own that can be read",
-        "move it away or delete it",
+        "restore that, or move the folder away",
         lambda s: shutil.rmtree(s.releases / "20200101T000000Z-00000000"),
     ),
     "killed while a release was assembled": (
@@ -208,7 +209,7 @@ FAULTS: dict[str, tuple[Callable[[Settings], object], str, str, Callable[[Settin
         open_and_close_a_rebuild,
     ),
     "killed while a landed file was moved": (
-        lambda s: edit_json(s.landed_files, change={"decided_by": "raw/cities/x.parquet", "adds": {}, "removes": []}),
+        lambda s: Ledger(s).begin({}, [], decided_by=s.raw / "cities" / "x.parquet"),
         "a landing was cut short while it moved its files",
         "run `city-index run`, which completes or undoes that",
         open_and_close_a_rebuild,
