@@ -1,8 +1,8 @@
 """A small index that takes every way through the models, as files for the landing folder.
 
-What belongs here: gaps, outliers, denominators, all normalisations and means, and two editions that differ in both data
-and weights. Large indices come from ``benchmarks.generated``. The rows are the same in every run and say nothing of any
-city.
+What belongs here: gaps, outliers, denominators, all normalisations and means, two editions that differ in both data and
+weights, and a later file with corrections and rows that are refused. Large indices come from ``benchmarks.generated``.
+The rows are the same in every run and say nothing of any city.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ YEARS = ("2019", "2020")
 STATISTIC = "population"
 CITIES, LEAVES = 120, 48
 SEED = 20210401
+CORRECTIONS = 60
 
 _PRIMARIES, _SECONDARIES, _PROVINCES = 4, 3, 12
 _GAP_SHARE = 0.03
@@ -31,6 +32,19 @@ _NODE = (
     "normalisation", "norm_low", "norm_high", "aggregation", "missing_policy", "min_coverage", "denominator",
     "imputation", "treatment", "treatment_limit",
 )  # fmt: skip
+
+_HEADER = ("index_code", "edition", "city_code", "indicator_code", "value")
+
+# Rows of the later file that are refused: a value that is no number, a city that nobody knows, an inner node; and one
+# that the same file gives twice, with different values.
+_REFUSED = (
+    (INDEX, YEARS[0], "place_000", "leaf_00", "many"),
+    (INDEX, YEARS[0], "no_such_place", "leaf_00", 50),
+    (INDEX, YEARS[1], "place_001", "p0s0", 50),
+    (INDEX, YEARS[1], "place_002", "leaf_01", 40),
+    (INDEX, YEARS[1], "place_002", "leaf_01", 60),
+)
+REFUSED = len(_REFUSED)
 
 # The methods of the leaves, in turn.
 _METHODS: tuple[dict[str, Any], ...] = (
@@ -113,12 +127,21 @@ def write_index(settings: Settings) -> None:
     _write(settings, "cities", ("city_code", "name_zh", "name_en", "province_zh", "province_en"), _cities())
     _write(settings, "frameworks", _NODE, nodes)
     _write(settings, "statistics", ("city_code", "year", "statistic_code", "value", "unit"), _statistics())
-    header = ("index_code", "edition", "city_code", "indicator_code", "value")
-    _write(settings, "observations", header, _observations())
+    _write(settings, "observations", _HEADER, _observations())
 
 
-def _write(settings: Settings, kind: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    target: Path = settings.landing / kind / f"{INDEX}.csv"
+def write_corrections(settings: Settings) -> None:
+    """Write a later file of the index: ``CORRECTIONS`` values that replace earlier ones, and ``REFUSED`` wrong rows."""
+    observed = list(_observations())
+    chosen = np.random.default_rng(SEED + 2).choice(len(observed), CORRECTIONS, replace=False)
+    corrected = [(*observed[place][:-1], round(100.5 - min(observed[place][-1], 100), 4)) for place in chosen]
+    _write(settings, "observations", _HEADER, [*corrected, *_REFUSED], name=f"{INDEX}_corrections")
+
+
+def _write(
+    settings: Settings, kind: str, header: Sequence[str], rows: Iterable[Sequence[Any]], name: str = INDEX
+) -> None:
+    target: Path = settings.landing / kind / f"{name}.csv"
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream)

@@ -24,7 +24,7 @@ from city_index.landing.raw_store import RawStore
 from city_index.settings import PROJECT_DIRECTORY, Settings
 from spark.__main__ import land_files, parse_size
 from spark.inputs import export_inputs
-from spark.methods import CITIES, LEAVES, YEARS
+from spark.methods import CITIES, CORRECTIONS, LEAVES, REFUSED, YEARS
 from spark.parity import Table, compare, parity_text, published_tables
 from spark.sizing import Line, leaf_scores_of
 
@@ -207,6 +207,9 @@ def test_the_index_of_every_method_lands_whole(tmp_path: Path) -> None:
         ).fetchone()
     normalisations, means, policies = ({value for value in values if value} for values in found)
     assert len(normalisations) == 11 and len(means) == 3 and len(policies) == 3
+    assert counts["observations", "every_method_corrections.csv"] == CORRECTIONS
+    (refused,) = {r.quarantined_count for r in store.records() if r.file_name == "every_method_corrections.csv"}
+    assert refused == REFUSED
 
 
 def test_raw_rows_of_a_build_are_copied_as_they_are(tmp_path: Path) -> None:
