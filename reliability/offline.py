@@ -24,11 +24,12 @@ from city_index.errors import CityIndexError, UsageError
 from city_index.settings import PROJECT_DIRECTORY
 from reliability.page import provenance, table, write_section
 
-# The system calls that name a peer.
-_CALLS = "connect,sendto,sendmsg,sendmmsg,bind"
+# The system calls that name a peer, and those that start a process or a program.
+_CALLS = "connect,sendto,sendmsg,sendmmsg,bind,execve,clone,clone3,fork,vfork"
 _ADDRESS = re.compile(r"sa_family=(AF_INET6?), .*?(?:inet_addr\(\"([^\"]+)\"\)|inet_pton\(AF_INET6, \"([^\"]+)\")")
 _LOOPBACK = re.compile(r"^(127\.|::1$|0\.0\.0\.0$|::$|::ffff:127\.)")
-_PROGRAM = re.compile(r"execve\(\"([^\"]+)\"")
+_PROGRAM = re.compile(r"execve\(\"[^\"]+\", \[(.*)\], .*= 0$")
+_CHILD = re.compile(r"^(?:clone3?|v?fork)\(.*= (\d+)$|^<\.\.\. (?:clone3?|v?fork) resumed>.*= (\d+)$")
 
 _CONTROL = """
 import socket
@@ -51,6 +52,7 @@ class Attempts:
         exit_code: how it ended.
         programs: how many programs were started.
         outside: how often each address outside the machine was tried.
+        culprits: the command lines that tried one, and how often.
         said: the last line that it printed.
     """
 
@@ -58,17 +60,29 @@ class Attempts:
     exit_code: int
     programs: int
     outside: Counter[str] = field(default_factory=Counter)
+    culprits: Counter[str] = field(default_factory=Counter)
     said: str = ""
 
 
 def tools_missing() -> list[str]:
-    """The programs that the proof needs and this machine has not, or may not use."""
+    """What the proof needs and this machine has not, or may not use."""
     missing = [name for name in ("unshare", "strace", "ip") if shutil.which(name) is None]
+    if _is_traced():
+        missing.append("processes that nobody traces already")
     if not missing:
         tried = subprocess.run(["unshare", "--net", "strace", "-V"], capture_output=True, check=False)
         if tried.returncode != 0:
             missing.append("the right to make a network namespace")
     return missing
+
+
+def _is_traced() -> bool:
+    """Whether a tracer, such as that of this proof itself, holds the process: a process has one at most."""
+    try:
+        status = Path("/proc/self/status").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return re.search(r"^TracerPid:\s+[1-9]", status, flags=re.MULTILINE) is not None
 
 
 def without_network(name: str, command: list[str], folder: Path, environment: dict[str, str]) -> Attempts:
@@ -82,9 +96,9 @@ def without_network(name: str, command: list[str], folder: Path, environment: di
         "--seccomp-bpf",
         "-qq",
         "-e",
-        f"trace=execve,{_CALLS}",
+        f"trace={_CALLS}",
         "-s",
-        "80",
+        "200",
         "-o",
         str(traces / "trace"),
         *command,
@@ -102,17 +116,35 @@ def without_network(name: str, command: list[str], folder: Path, environment: di
         log.seek(0)
         said = [line.strip() for line in log if line.strip()]
     found = Attempts(name, ended.returncode, 0, said=said[-1] if said else "")
+    _read_traces(traces, found)
+    return found
+
+
+def _read_traces(traces: Path, found: Attempts) -> None:
+    """Count what strace wrote down, one file for each process and thread: ``trace.PID``."""
+    parents: dict[int, int] = {}
+    programs: dict[int, str] = {}
+    tried: Counter[int] = Counter()
     for trace in traces.iterdir():
+        process = int(trace.suffix[1:])
         with trace.open(encoding="utf-8", errors="replace") as lines:
             for line in lines:
-                if _PROGRAM.match(line) and line.rstrip().endswith("= 0"):
+                program, child, address = _PROGRAM.match(line), _CHILD.match(line), _ADDRESS.search(line)
+                if program:
                     found.programs += 1
-                address = _ADDRESS.search(line)
-                if address:
+                    programs[process] = program.group(1).replace('"', "")
+                elif child:
+                    parents[int(child.group(1) or child.group(2))] = process
+                elif address:
                     peer = address.group(2) or address.group(3)
                     if not _LOOPBACK.match(peer):
                         found.outside[peer] += 1
-    return found
+                        tried[process] += 1
+    for process, times in tried.items():
+        # A thread, or a child that starts no program of its own, is what its parent is.
+        while process not in programs and process in parents:
+            process = parents[process]
+        found.culprits[programs.get(process, f"process {process}")] += times
 
 
 def main() -> int:
@@ -144,8 +176,8 @@ def main() -> int:
                 f"{sum(found.outside.values())} attempts ({time.monotonic() - began:.0f} s): {found.said}",
                 flush=True,
             )
-            for address, times in found.outside.most_common(20):
-                print(f"  {address}: {times}", flush=True)
+            for each, times in [*found.outside.most_common(20), *found.culprits.most_common(20)]:
+                print(f"  {each}: {times}", flush=True)
     control, *proved = results
     if len(control.outside) != 3:
         raise CityIndexError(f"the control's three attempts were not all seen: {dict(control.outside)}; mend the proof")

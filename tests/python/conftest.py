@@ -17,11 +17,12 @@ from city_index.lock import file_lock
 
 Made = TypeVar("Made")
 
-# Rebuilds are many, and draws and workbooks are not what most tests are about: fewer draws, and no sheets of long
-# tables, unless somebody says otherwise.
+# Rebuilds are many, and draws, workbooks and pages of cities are not what most tests are about: fewer draws, no sheets
+# of long tables and pages of the best cities alone, unless somebody says otherwise.
 os.environ.setdefault("CITY_INDEX_DRAW_COUNT", "500")
 os.environ.setdefault("CITY_INDEX_SENSITIVITY_ROWS", "32")
 os.environ.setdefault("CITY_INDEX_WORKBOOK_ROWS", "1000")
+os.environ.setdefault("CITY_INDEX_REPORT_CITIES", "10")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -45,7 +46,7 @@ def _made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path]
 
 
 def _publish(home: Path) -> Published:
-    run = city_index("run", home=home)
+    run = city_index("run", home=home, CITY_INDEX_REPORT_CITIES="1000")
     assert run.returncode == 0, run.stderr
     return Published(home=home, run=run)
 
@@ -71,8 +72,8 @@ def release(published: Published):
 
 @pytest.fixture
 def project_copy(tmp_path: Path) -> Path:
-    """A copy of the project."""
-    return copy_project(tmp_path / "project")
+    """A copy of the project, in a folder whose name has what quoting and patterns trip over."""
+    return copy_project(tmp_path / "it's [a] checkout")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 from landing_files import CITIES, FRAMEWORK, OBSERVATIONS
-from support import Published, city_index, copy_home, copy_project, rows, rows_of_edition
+from support import Published, city_index, copy_home, rows, rows_of_edition
+
+from city_index.builds import passed_unit_tests
+from city_index.hashing import code_version
 
 pytestmark = pytest.mark.slow
 
@@ -20,7 +24,7 @@ def of_2020(database: Path) -> dict[str, list[tuple]]:
 @pytest.fixture(scope="module")
 def landed(tmp_path_factory: pytest.TempPathFactory, published: Published):
     """A published home into which a foreign index was landed, with mistakes, and then corrections."""
-    home = copy_home(published.home, tmp_path_factory.mktemp("landed") / "it's a home")
+    home = copy_home(published.home, tmp_path_factory.mktemp("landed") / "it's [a] home")
     files = tmp_path_factory.mktemp("files of an analyst")
 
     def write(name: str, text: str) -> str:
@@ -117,6 +121,26 @@ def test_corrections_are_published(landed) -> None:
     assert old_batch < new_batch
 
 
+def test_unit_tests_run_once_for_each_version_of_the_code(landed, published: Published) -> None:
+    """What a unit test sees depends on the code alone, so later nights of the same code repeat its results."""
+    home, *_runs = landed
+
+    def ran(home: Path) -> set[str]:
+        results = json.loads((home / "warehouse/build/dbt/run_results.json").read_text(encoding="utf-8"))["results"]
+        return {result["unique_id"].split(".")[0] for result in results}
+
+    def told(home: Path) -> list[tuple]:
+        query = "select name, status from meta_checks where kind = 'dbt_unit_test' order by all"
+        return rows(home / "published" / "city_index.duckdb", query)
+
+    assert "unit_test" in ran(published.home)
+    assert "unit_test" not in ran(home) and {"model", "test", "seed"} <= ran(home)
+    assert told(home) == told(published.home) != []
+    # Another version of the code has passed none.
+    assert len(passed_unit_tests(published.settings, code_version(published.settings))) == len(told(home))
+    assert passed_unit_tests(published.settings, "0.0.0+another") == {}
+
+
 def test_landing_again_and_deleting_the_warehouse_change_nothing(landed, tmp_path: Path) -> None:
     """The warehouse is a function of seeds, raw/ and code; a file landed before adds nothing."""
     home, *_runs = landed
@@ -129,30 +153,6 @@ def test_landing_again_and_deleting_the_warehouse_change_nothing(landed, tmp_pat
     assert run.returncode == 0, run.stderr
     assert "once more.csv: landed before" in run.stdout and "are unchanged" in run.stdout
     assert rows(home / "published" / "city_index.duckdb", "select content_hash from meta_release") == before
-
-
-def test_an_observation_replaces_a_reconstructed_one(published: Published, tmp_path: Path) -> None:
-    home = copy_home(published.home, tmp_path / "home")
-    file = tmp_path / "observed.csv"
-    file.write_text(
-        OBSERVATIONS + "medical_digital,2020,beijing,infra_platform_population_db,0\n", encoding="utf-8-sig"
-    )
-    assert city_index("ingest", str(file), home=home).returncode == 0
-    assert city_index("run", home=home).returncode == 0
-    database = home / "published" / "city_index.duckdb"
-    assert rows(
-        database,
-        "select old_value, new_value, old_batch_id from fct_corrections where field_name = 'value'",
-    ) == [(100.0, 0.0, "seeds")]
-    assert rows(
-        database,
-        "select score, provenance from fct_indicator_scores where city_code = 'beijing' "
-        "and indicator_code = 'infra_platform_population_db' and edition = '2020'",
-    ) == [(0.0, "observed")]
-    ((notice,),) = rows(
-        database, "select notice_en from rpt_city_index where city_code = 'beijing' and edition = '2020'"
-    )
-    assert notice.startswith("Partly reconstructed observations")
 
 
 ODD_TREES = """index_code,edition,indicator_code,parent_code,name_zh,name_en,weight
@@ -170,9 +170,11 @@ x,y/1,lighter,s,x,X,1.3e-8
 """
 
 
-def test_nothing_that_is_accepted_can_stop_the_night(published: Published, tmp_path: Path) -> None:
-    """Codes that clash when they are joined, weights far apart, sparse corrections of the report's own rows."""
-    home = copy_home(published.home, tmp_path / "home")
+@pytest.fixture(scope="module")
+def odd(published: Published, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The published database of a night in which codes land that clash when they are joined, weights far apart, and
+    sparse corrections of the report's own rows."""
+    home = copy_home(published.home, tmp_path_factory.mktemp("odd") / "home")
     files = {
         "trees.csv": ODD_TREES,
         "cities.csv": "city_code,name_zh,name_en\na,甲,A\na/b,乙,B\nbeijing,北京,Beijing\nshanghai,沪,Shanghai\n",
@@ -181,45 +183,53 @@ def test_nothing_that_is_accepted_can_stop_the_night(published: Published, tmp_p
         + ",provenance\n"
         + "x/y,1,a/b,c,50,\nx/y,1,a,b/c,50,\n"
         + "x,y/1,a,heavy,10,\nx,y/1,a/b,light,33.3333333,\nx,y/1,a/b,lighter,66.6666667,\n"
-        + "medical_digital,2020,beijing,infra_platform_population_db,1,reconstructed\n",
+        + "medical_digital,2020,shanghai,infra_platform_population_db,1,reconstructed\n",
         "corrected.csv": OBSERVATIONS + "x/y,1,a/b,c,51\nx/y,1,a,b/c,52\n",
+        "observed.csv": "\ufeff" + OBSERVATIONS + "medical_digital,2020,beijing,infra_platform_population_db,0\n",
     }
+    folder = tmp_path_factory.mktemp("odd files")
     for name, text in files.items():
-        (tmp_path / name).write_text(text, encoding="utf-8")
-    ingested = city_index("ingest", *(str(tmp_path / name) for name in files), home=home)
+        (folder / name).write_text(text, encoding="utf-8")
+    ingested = city_index("ingest", *(str(folder / name) for name in files), home=home)
     assert ingested.returncode == 0, ingested.stderr
     run = city_index("run", home=home)
     assert run.returncode == 0, run.stderr
-    database = home / "published" / "city_index.duckdb"
-    ((light,),) = rows(database, "select total_score from fct_city_scores where index_code = 'x' and city_code = 'a/b'")
+    return home / "published" / "city_index.duckdb"
+
+
+def test_an_observation_replaces_a_reconstructed_one(odd: Path) -> None:
+    assert rows(
+        odd,
+        "select old_value, new_value, old_batch_id from fct_corrections where field_name = 'value' "
+        "and city_code = 'beijing'",
+    ) == [(100.0, 0.0, "seeds")]
+    assert rows(
+        odd,
+        "select score, provenance from fct_indicator_scores where city_code = 'beijing' "
+        "and indicator_code = 'infra_platform_population_db' and edition = '2020'",
+    ) == [(0.0, "observed")]
+    ((notice,),) = rows(odd, "select notice_en from rpt_city_index where city_code = 'beijing' and edition = '2020'")
+    assert notice.startswith("Partly reconstructed observations")
+
+
+def test_nothing_that_is_accepted_can_stop_the_night(odd: Path) -> None:
+    ((light,),) = rows(odd, "select total_score from fct_city_scores where index_code = 'x' and city_code = 'a/b'")
     assert light == pytest.approx((33.3333333 + 1.3 * 66.6666667) / 2.3, abs=1e-12)
     assert rows(
-        database,
+        odd,
         "select row_key, new_value from fct_corrections where index_code = 'x/y' and field_name = 'value' order by 2",
     ) == [("x%2Fy/1/a%2Fb/c", 51.0), ("x%2Fy/1/a/b%2Fc", 52.0)]
     # A sparse city row changes what it says and nothing else.
-    assert rows(database, "select name_zh, province_zh from dim_cities where city_code = 'shanghai'") == [
-        ("沪", "上海市")
-    ]
+    assert rows(odd, "select name_zh, province_zh from dim_cities where city_code = 'shanghai'") == [("沪", "上海市")]
     in_province = "select rank_in_province from fct_city_scores where edition = '2020' and city_code = 'shanghai'"
-    assert rows(database, in_province) == [(1,)]
+    assert rows(odd, in_province) == [(1,)]
     # A weight below zero weights nothing.
     assert rows(
-        database,
+        odd,
         "select distinct weighted_city_count - city_count from fct_cluster_scores "
         "where cluster_code = 'yrd' and edition = '2020'",
     ) == [(-1,)]
-    assert rows(database, "select reason from meta_quarantine") == [("out of range",)]
-
-
-def test_a_checkout_in_a_folder_with_a_quote_in_its_name(tmp_path: Path) -> None:
-    project = copy_project(tmp_path / "it's [a] checkout")
-    folder = project / "var" / "landing" / "cities"
-    folder.mkdir(parents=True)
-    (folder / "it's a file.csv").write_text(CITIES, encoding="utf-8")
-    run = city_index("run", home=project / "var", project=project)
-    assert run.returncode == 0, run.stderr
-    assert "2 of 2 rows accepted" in run.stdout
+    assert rows(odd, "select reason from meta_quarantine") == [("out of range",)]
 
 
 @pytest.mark.parametrize(

@@ -215,10 +215,13 @@ def test_a_rolled_back_release_stays_until_something_changes(home: Path) -> None
     assert f"release {EARLIER} stays published" in again.stdout
     shutil.rmtree(home / "releases" / EARLIER)
     (home / "published" / "csv" / "dim_cities.csv").unlink()
+    (home / "published" / "manifest.json").write_text("{", encoding="utf-8")
+    assert city_index("doctor", home=home).returncode == 1
     without = city_index("run", home=home)
     assert without.returncode == 0, without.stderr
     assert store.current_release(settings_of(home)).release_id == store.kept_releases(settings_of(home))[0].release_id
     assert store.published_faults(settings_of(home)) == []
+    assert city_index("doctor", home=home).returncode == 0
 
 
 def test_damage_is_found_and_the_next_run_mends_it(home: Path) -> None:
@@ -245,14 +248,6 @@ def test_damage_is_found_and_the_next_run_mends_it(home: Path) -> None:
     assert (home / "releases" / "notes of an operator").is_dir()
     assert not list((home / "published").rglob(".*.publishing"))
     assert city_index("verify", home=home).returncode == 0
-
-
-def test_an_unreadable_manifest_is_mended_too(home: Path) -> None:
-    (home / "published" / "manifest.json").write_text("{", encoding="utf-8")
-    assert city_index("doctor", home=home).returncode == 1
-    mended = city_index("run", home=home)
-    assert mended.returncode == 0, mended.stderr
-    assert city_index("doctor", home=home).returncode == 0
 
 
 def test_old_releases_are_pruned_but_never_the_published_one(home: Path) -> None:

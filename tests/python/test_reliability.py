@@ -88,6 +88,12 @@ def test_a_journal_of_nights_is_read_again(tmp_path: Path) -> None:
 def test_a_command_without_a_network_is_seen_to_try_one_and_only_then(tmp_path: Path) -> None:
     control = offline.without_network("control", [sys.executable, "-c", offline._CONTROL], tmp_path, {})
     assert sorted(control.outside) == ["192.0.2.1", "198.51.100.7", "2001:db8::1"]
+    # A child that starts no program of its own is told by the command line of its parent.
+    child = f"import os\nif os.fork() == 0:\n    exec({offline._CONTROL!r})\nelse:\n    os.wait()\n"
+    forked = offline.without_network("forked", [sys.executable, "-c", child], tmp_path, {})
+    for found in (control, forked):
+        ((culprit, times),) = found.culprits.items()
+        assert culprit.startswith(sys.executable) and times == 3
     status = [sys.executable, "-m", "city_index", "status"]
     quiet = offline.without_network("status", status, tmp_path, {"CITY_INDEX_HOME": str(tmp_path / "home")})
     assert (quiet.exit_code, quiet.outside) == (0, {})

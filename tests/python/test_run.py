@@ -15,11 +15,9 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from support import Published, city_index, copy_home, rows
+from support import Published, city_index, copy_home
 
-from city_index.builds import passed_unit_tests
 from city_index.checksums import file_sha256
-from city_index.hashing import code_version
 from city_index.lock import lock_holder
 from city_index.settings import PROJECT_DIRECTORY
 
@@ -135,9 +133,14 @@ def _add_city_to_last_release(home: Path) -> None:
         (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
 
 
-def test_a_city_lost_since_the_last_release_stops_publishing(home: Path) -> None:
+def test_a_killed_run_leaves_no_lock_and_a_city_lost_since_the_last_release_stops_the_next(home: Path) -> None:
     _add_city_to_last_release(home)
     before = published_files(home)
+    run = run_until_dbt_builds(home)
+    os.kill(run.pid, signal.SIGKILL)
+    run.communicate()
+    assert lock_holder(home / "rebuild.lock") is None
+    assert published_files(home) == before
     refused = city_index("run", home=home)
     assert refused.returncode == 4, refused.stderr
     assert "no_city_is_lost_since_the_last_release" in refused.stderr
@@ -193,19 +196,6 @@ def test_a_second_rebuild_leaves_at_once_and_names_the_holder(tmp_path: Path) ->
             assert "another rebuild is running: Dagster run 1a2b, process 7 on here" in refused.stderr
         assert "running: Dagster run 1a2b" in city_index("status", home=home).stdout
     assert not (home / "releases").exists()
-
-
-def test_a_killed_run_leaves_no_lock_and_the_next_run_succeeds(home: Path) -> None:
-    before = published_files(home)
-    run = run_until_dbt_builds(home)
-    os.kill(run.pid, signal.SIGKILL)
-    run.communicate()
-    assert lock_holder(home / "rebuild.lock") is None
-    assert published_files(home) == before
-    again = city_index("run", home=home)
-    assert again.returncode == 0, again.stderr
-    assert "stays published" in again.stdout
-    assert published_files(home) == before
 
 
 def _children(pid: int) -> dict[str, int]:
@@ -302,28 +292,3 @@ def test_status_and_doctor_of_a_healthy_home(published: Published) -> None:
     doctor = city_index("doctor", home=published.home)
     assert doctor.returncode == 0, doctor.stdout
     assert "all well" in doctor.stdout
-
-
-def test_unit_tests_run_once_for_each_version_of_the_code(published: Published, tmp_path: Path) -> None:
-    """What a unit test sees depends on the code alone, so the second night of the same code repeats its results."""
-    home = copy_home(published.home, tmp_path / "home")
-    build = home / "warehouse" / "build" / "dbt"
-
-    def ran() -> set[str]:
-        results = json.loads((build / "run_results.json").read_text(encoding="utf-8"))["results"]
-        return {result["unique_id"].split(".")[0] for result in results}
-
-    assert "unit_test" in ran()
-    tested = rows(published.database, "select count(*) from meta_checks where kind = 'dbt_unit_test'")
-    # Something that changes the content, so that there is a new release.
-    label = tmp_path / "cities.csv"
-    label.write_text("city_code,name_zh,name_en\nATL,亚特兰蒂斯,Atlantis\n", encoding="utf-8")
-    assert city_index("ingest", str(label), home=home).returncode == 0
-    run = city_index("run", home=home)
-    assert run.returncode == 0, run.stderr
-    assert "unit_test" not in ran() and {"model", "test", "seed"} <= ran()
-    database = home / "published" / "city_index.duckdb"
-    assert rows(database, "select count(*) from meta_checks where kind = 'dbt_unit_test'") == tested
-    # Another version of the code has passed none.
-    assert len(passed_unit_tests(published.settings, code_version(published.settings))) == tested[0][0]
-    assert passed_unit_tests(published.settings, "0.0.0+another") == {}
