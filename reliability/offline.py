@@ -31,6 +31,9 @@ _LOOPBACK = re.compile(r"^(127\.|::1$|0\.0\.0\.0$|::$|::ffff:127\.)")
 _PROGRAM = re.compile(r"execve\(\"[^\"]+\", \[(.*)\], .*= 0$")
 _CHILD = re.compile(r"^(?:clone3?|v?fork)\(.*= (\d+)$|^<\.\.\. (?:clone3?|v?fork) resumed>.*= (\d+)$")
 
+# Of a command that fails so many of its last lines are shown.
+_SAID_LINES = 80
+
 _CONTROL = """
 import socket
 for address in ("192.0.2.1", "198.51.100.7", "2001:db8::1"):
@@ -53,7 +56,7 @@ class Attempts:
         programs: how many programs were started.
         outside: how often each address outside the machine was tried.
         culprits: the command lines that tried one, and how often.
-        said: the last line that it printed.
+        said: the last lines that it printed.
     """
 
     name: str
@@ -61,7 +64,7 @@ class Attempts:
     programs: int
     outside: Counter[str] = field(default_factory=Counter)
     culprits: Counter[str] = field(default_factory=Counter)
-    said: str = ""
+    said: list[str] = field(default_factory=list)
 
 
 def tools_missing() -> list[str]:
@@ -114,8 +117,8 @@ def without_network(name: str, command: list[str], folder: Path, environment: di
             check=False,
         )
         log.seek(0)
-        said = [line.strip() for line in log if line.strip()]
-    found = Attempts(name, ended.returncode, 0, said=said[-1] if said else "")
+        said = [line.rstrip() for line in log if line.strip()]
+    found = Attempts(name, ended.returncode, 0, said=said[-_SAID_LINES:])
     _read_traces(traces, found)
     return found
 
@@ -171,11 +174,14 @@ def main() -> int:
             began = time.monotonic()
             found = without_network(name, command, folder, {"CITY_INDEX_HOME": str(folder / "home")})
             results.append(found)
+            attempts, last_line = sum(found.outside.values()), "".join(found.said[-1:])
             print(
-                f"{name}: exit code {found.exit_code}, {found.programs} programs, "
-                f"{sum(found.outside.values())} attempts ({time.monotonic() - began:.0f} s): {found.said}",
+                f"{name}: exit code {found.exit_code}, {found.programs} programs, {attempts} attempts "
+                f"({time.monotonic() - began:.0f} s): {last_line}",
                 flush=True,
             )
+            if found.exit_code:
+                print("\n".join(f"  {line}" for line in found.said), flush=True)
             for each, times in [*found.outside.most_common(20), *found.culprits.most_common(20)]:
                 print(f"  {each}: {times}", flush=True)
     control, *proved = results

@@ -125,7 +125,12 @@ def follow_the_page(published_home: Path, folder: Path) -> EditionsHome:
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", block],
             cwd=checkout,
-            env={**os.environ, "CITY_INDEX_HOME": str(home), "PYTHONPATH": str(PROJECT_DIRECTORY)},
+            env={
+                **os.environ,
+                "CITY_INDEX_HOME": str(home),
+                "CITY_INDEX_REPORT_CITIES": "1000",
+                "PYTHONPATH": str(PROJECT_DIRECTORY),
+            },
             capture_output=True,
             text=True,
             timeout=900,
