@@ -185,6 +185,8 @@ def _publish_another(home: ScratchHome, chance: random.Random) -> tuple[float, f
     """Put a kept release back that is not the published one; gives when that began and ended.
 
     The rollback runs in a process that is ready before the clock is started: Python's start is no part of publishing.
+    It has a session of its own, as nightly runs have beside the processes of BI: where the kernel shares processors out
+    by session, it gets as much as all readers together.
     """
     settings = home.settings
     current = store.current_release(settings)
@@ -195,6 +197,7 @@ def _publish_another(home: ScratchHome, chance: random.Random) -> tuple[float, f
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )
     process.stdout.readline()
     began = time.monotonic()

@@ -60,6 +60,7 @@ class ScratchHome:
             capture_output=True,
             text=True,
             check=False,
+            start_new_session=True,  # as cron or a service would start it
         )
         if run.returncode != 0:
             last = (run.stderr.strip().splitlines() or run.stdout.strip().splitlines() or [""])[-1]
