@@ -213,7 +213,8 @@ import os, sys
 os.environ["CITY_INDEX_HOME"] = sys.argv[1]
 from city_index.cli import city_index
 print("ready", flush=True)
-sys.stdin.readline()
+if not sys.stdin.readline():
+    sys.exit(1)  # whoever started it is gone
 city_index.main(["rollback", sys.argv[2]], standalone_mode=False)
 """
 

@@ -55,7 +55,7 @@ class Attempts:
         exit_code: how it ended.
         programs: how many programs were started.
         outside: how often each address outside the machine was tried.
-        culprits: the command lines that tried one, and how often.
+        by_command: the command lines that tried one, and how often.
         said: the last lines that it printed.
     """
 
@@ -63,7 +63,7 @@ class Attempts:
     exit_code: int
     programs: int
     outside: Counter[str] = field(default_factory=Counter)
-    culprits: Counter[str] = field(default_factory=Counter)
+    by_command: Counter[str] = field(default_factory=Counter)
     said: list[str] = field(default_factory=list)
 
 
@@ -71,7 +71,7 @@ def tools_missing() -> list[str]:
     """What the proof needs and this machine has not, or may not use."""
     missing = [name for name in ("unshare", "strace", "ip") if shutil.which(name) is None]
     if _is_traced():
-        missing.append("processes that nobody traces already")
+        missing.append("no other tracer around it, such as strace or a debugger")
     if not missing:
         tried = subprocess.run(["unshare", "--net", "strace", "-V"], capture_output=True, check=False)
         if tried.returncode != 0:
@@ -96,6 +96,7 @@ def without_network(name: str, command: list[str], folder: Path, environment: di
     traced = [
         "strace",
         "-ff",
+        "--output-append-mode",  # a process may get the number of an earlier one
         "--seccomp-bpf",
         "-qq",
         "-e",
@@ -125,29 +126,31 @@ def without_network(name: str, command: list[str], folder: Path, environment: di
 
 def _read_traces(traces: Path, found: Attempts) -> None:
     """Count what strace wrote down, one file for each process and thread: ``trace.PID``."""
-    parents: dict[int, int] = {}
-    programs: dict[int, str] = {}
-    tried: Counter[int] = Counter()
+    # What a process ran when it started each of its children; nothing where it had started no program of its own.
+    starts: dict[int, tuple[int, str]] = {}
+    tried: Counter[tuple[int, str]] = Counter()
     for trace in traces.iterdir():
-        process = int(trace.suffix[1:])
+        process, running = int(trace.suffix[1:]), ""
         with trace.open(encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 program, child, address = _PROGRAM.match(line), _CHILD.match(line), _ADDRESS.search(line)
                 if program:
                     found.programs += 1
-                    programs[process] = program.group(1).replace('"', "")
+                    running = program.group(1).replace('"', "")
                 elif child:
-                    parents[int(child.group(1) or child.group(2))] = process
+                    starts[int(child.group(1) or child.group(2))] = (process, running)
                 elif address:
                     peer = address.group(2) or address.group(3)
                     if not _LOOPBACK.match(peer):
                         found.outside[peer] += 1
-                        tried[process] += 1
-    for process, times in tried.items():
-        # A thread, or a child that starts no program of its own, is what its parent is.
-        while process not in programs and process in parents:
-            process = parents[process]
-        found.culprits[programs.get(process, f"process {process}")] += times
+                        tried[process, running] += 1
+    for (process, running), times in tried.items():
+        # A thread, or a child that starts no program of its own, is what its parent was.
+        seen = set()
+        while not running and process in starts and process not in seen:
+            seen.add(process)
+            process, running = starts[process]
+        found.by_command[running or f"process {process}"] += times
 
 
 def main() -> int:
@@ -174,16 +177,18 @@ def main() -> int:
             began = time.monotonic()
             found = without_network(name, command, folder, {"CITY_INDEX_HOME": str(folder / "home")})
             results.append(found)
-            attempts, last_line = sum(found.outside.values()), "".join(found.said[-1:])
             print(
-                f"{name}: exit code {found.exit_code}, {found.programs} programs, {attempts} attempts "
-                f"({time.monotonic() - began:.0f} s): {last_line}",
+                f"{name}: exit code {found.exit_code}, {found.programs} programs, "
+                f"{sum(found.outside.values())} attempts ({time.monotonic() - began:.0f} s)",
                 flush=True,
             )
-            if found.exit_code:
-                print("\n".join(f"  {line}" for line in found.said), flush=True)
-            for each, times in [*found.outside.most_common(20), *found.culprits.most_common(20)]:
-                print(f"  {each}: {times}", flush=True)
+            # What it said last; of one that failed, enough to see why.
+            for line in found.said if found.exit_code else found.said[-1:]:
+                print(f"  {line}", flush=True)
+            for address, times in found.outside.most_common(20):
+                print(f"  address {address}: {times}", flush=True)
+            for command_line, times in found.by_command.most_common(20):
+                print(f"  by {command_line}: {times}", flush=True)
     control, *proved = results
     if len(control.outside) != 3:
         raise CityIndexError(f"the control's three attempts were not all seen: {dict(control.outside)}; mend the proof")

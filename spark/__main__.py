@@ -26,7 +26,7 @@ from city_index.progress import SilentReporter
 from city_index.settings import Settings
 from spark.engines import Workspace, build_on_duckdb, build_on_spark
 from spark.inputs import export_inputs
-from spark.methods import REFUSED, write_corrections, write_index
+from spark.methods import CORRECTIONS, REFUSED, write_corrections, write_index
 from spark.parity import Comparison, compare, parity_text, published_tables
 from spark.sizing import Measured, measured_text, write_measured
 
@@ -38,7 +38,7 @@ def land_files(settings: Settings) -> None:
     """Land the examples of the documentation, and an index that takes every way through the models; then corrections.
 
     Raises:
-        CityIndexError: other rows or files of them were refused than the wrong rows among the corrections.
+        CityIndexError: a file was refused, or not as many rows as are wrong among the corrections.
     """
     for path in sorted((settings.project_directory / "docs" / "examples").glob("*/*.csv")):
         target = settings.landing / path.stem / f"{path.parent.name}.csv"
@@ -51,12 +51,12 @@ def land_files(settings: Settings) -> None:
 
 
 def _land_waiting(settings: Settings, refused_count: int) -> None:
-    # Great Expectations claims of a batch what the landing judges row by row; of these rows it has nothing to tell.
+    # Great Expectations claims of a batch what the landing judges row by row; here the rows' own verdicts are enough.
     outcome = Landing(settings, SilentReporter(), lambda _batches: []).land()
     found = sum(batch.record.quarantined_count for batch in outcome.batches)
     if outcome.refused or found != refused_count:
         raise CityIndexError(
-            f"{refused_count} of the rows that were to be landed are wrong, and {found} were refused: "
+            f"{len(outcome.refused)} files and {found} rows were refused where {refused_count} rows are wrong: "
             f"{'; '.join(outcome.sentences())}"
         )
 
@@ -100,6 +100,14 @@ def parse_compiled(workspace: Workspace) -> int:
     return len(compiled)
 
 
+def _demand_corrections(comparisons: list[Comparison]) -> None:
+    """See that the corrections and the refused rows have come through: two empty tables are equal too."""
+    counts = {each.table: each.row_counts[0] for each in comparisons}
+    for table, least in (("fct_corrections", CORRECTIONS), ("meta_quarantine", REFUSED)):
+        if counts[table] < least:
+            raise CityIndexError(f"{table} has {counts[table]} rows, and at least {least} were landed for it")
+
+
 def prove(
     name: str, generated: GeneratedIndex | None, folder: Path, with_tests: bool
 ) -> tuple[list[Comparison], Measured]:
@@ -121,6 +129,8 @@ def prove(
     on_spark = build_on_spark(workspace, with_tests)
     model_count = parse_compiled(workspace)
     comparisons = compare_warehouses(workspace)
+    if generated is None:
+        _demand_corrections(comparisons)
     print(f"\n{name}: {sum(inputs.values()):,} raw rows in {len(inputs)} Parquet files")
     print(parity_text(comparisons, ENGINES))
     print(f"{model_count} compiled models are SQL of Spark; {on_spark.told()} on Spark, {on_duckdb.told()} on DuckDB")

@@ -34,7 +34,8 @@ class DriverJob(PythonJobHelper):
         """Run what dbt compiled: the model, and the writing of its table."""
         began = time.process_time()
         session = SparkSession.builder.getOrCreate()
-        exec(compile(compiled_code, self.path, "exec"), {"__name__": "model", "spark": session})
+        # dbt's macros put blanks before the first line, where Python takes none.
+        exec(compile(compiled_code.lstrip(), self.path, "exec"), {"__name__": "model", "spark": session})
         DriverJob.seconds += time.process_time() - began
 
 

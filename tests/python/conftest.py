@@ -18,7 +18,7 @@ from city_index.lock import file_lock
 Made = TypeVar("Made")
 
 # Rebuilds are many, and draws, workbooks and pages of cities are not what most tests are about: fewer draws, no sheets
-# of long tables and pages of the best cities alone, unless somebody says otherwise.
+# of long tables, and pages for the ten best cities alone, unless a test or the environment says otherwise.
 os.environ.setdefault("CITY_INDEX_DRAW_COUNT", "500")
 os.environ.setdefault("CITY_INDEX_SENSITIVITY_ROWS", "32")
 os.environ.setdefault("CITY_INDEX_WORKBOOK_ROWS", "1000")

@@ -200,9 +200,9 @@ def odd(published: Published, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_an_observation_replaces_a_reconstructed_one(odd: Path) -> None:
     assert rows(
         odd,
-        "select old_value, new_value, old_batch_id from fct_corrections where field_name = 'value' "
-        "and city_code = 'beijing'",
-    ) == [(100.0, 0.0, "seeds")]
+        "select city_code, old_value, new_value, old_batch_id from fct_corrections where field_name = 'value' "
+        "and index_code = 'medical_digital' order by 1",
+    ) == [("beijing", 100.0, 0.0, "seeds"), ("shanghai", 0.0, 1.0, "seeds")]
     assert rows(
         odd,
         "select score, provenance from fct_indicator_scores where city_code = 'beijing' "

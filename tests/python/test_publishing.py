@@ -215,7 +215,6 @@ def test_a_rolled_back_release_stays_until_something_changes(home: Path) -> None
     assert f"release {EARLIER} stays published" in again.stdout
     shutil.rmtree(home / "releases" / EARLIER)
     (home / "published" / "csv" / "dim_cities.csv").unlink()
-    (home / "published" / "manifest.json").write_text("{", encoding="utf-8")
     assert city_index("doctor", home=home).returncode == 1
     without = city_index("run", home=home)
     assert without.returncode == 0, without.stderr
@@ -239,6 +238,8 @@ def test_damage_is_found_and_the_next_run_mends_it(home: Path) -> None:
     assert verified.returncode == 1
     assert "differs from its manifest" in verified.stdout
     assert ".wal" in city_index("doctor", home=home).stdout
+    (home / "published" / "manifest.json").write_text("{", encoding="utf-8")
+    assert "manifest.json is missing or cannot be read" in city_index("doctor", home=home).stdout
     mended = city_index("run", home=home)
     assert mended.returncode == 0, mended.stderr
     assert "was put back" in mended.stdout

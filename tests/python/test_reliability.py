@@ -84,16 +84,23 @@ def test_a_journal_of_nights_is_read_again(tmp_path: Path) -> None:
     assert "| memory of the largest process |" in soak.text_of(read) and "RISES" in soak.text_of(read)
 
 
-@pytest.mark.skipif(bool(offline.tools_missing()), reason="needs Linux, root, strace and iproute2")
+@pytest.mark.skipif(bool(offline.tools_missing()), reason="needs Linux, root, strace and iproute2, and no other tracer")
 def test_a_command_without_a_network_is_seen_to_try_one_and_only_then(tmp_path: Path) -> None:
     control = offline.without_network("control", [sys.executable, "-c", offline._CONTROL], tmp_path, {})
     assert sorted(control.outside) == ["192.0.2.1", "198.51.100.7", "2001:db8::1"]
     # A child that starts no program of its own is told by the command line of its parent.
     child = f"import os\nif os.fork() == 0:\n    exec({offline._CONTROL!r})\nelse:\n    os.wait()\n"
     forked = offline.without_network("forked", [sys.executable, "-c", child], tmp_path, {})
-    for found in (control, forked):
-        ((culprit, times),) = found.culprits.items()
-        assert culprit.startswith(sys.executable) and times == 3
+    # Whoever runs another program afterwards, or in a thread, is still told by the one that tried.
+    other = f"{offline._CONTROL}\nimport os\nos.execvp('true', ['true'])\n"
+    changed = offline.without_network("changed", [sys.executable, "-c", other], tmp_path, {})
+    threaded = (
+        f"import threading\nt = threading.Thread(target=exec, args=({offline._CONTROL!r}, {{}}))\nt.start()\nt.join()\n"
+    )
+    in_a_thread = offline.without_network("in a thread", [sys.executable, "-c", threaded], tmp_path, {})
+    for found in (control, forked, changed, in_a_thread):
+        ((command_line, times),) = found.by_command.items()
+        assert command_line.startswith(sys.executable) and times == 3
     status = [sys.executable, "-m", "city_index", "status"]
     quiet = offline.without_network("status", status, tmp_path, {"CITY_INDEX_HOME": str(tmp_path / "home")})
     assert (quiet.exit_code, quiet.outside) == (0, {})
