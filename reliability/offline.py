@@ -29,7 +29,7 @@ _CALLS = "connect,sendto,sendmsg,sendmmsg,bind,execve,clone,clone3,fork,vfork"
 _ADDRESS = re.compile(r"sa_family=(AF_INET6?), .*?(?:inet_addr\(\"([^\"]+)\"\)|inet_pton\(AF_INET6, \"([^\"]+)\")")
 _LOOPBACK = re.compile(r"^(127\.|::1$|0\.0\.0\.0$|::$|::ffff:127\.)")
 _PROGRAM = re.compile(r"execve\(\"[^\"]+\", \[(.*)\], .*= 0$")
-_CHILD = re.compile(r"^(?:clone3?|v?fork)\(.*= (\d+)$|^<\.\.\. (?:clone3?|v?fork) resumed>.*= (\d+)$")
+_CHILD = re.compile(r"^(?:clone3?|v?fork)\(.*= (\d+)$")
 
 # Of a command that fails so many of its last lines are shown.
 _SAID_LINES = 80
@@ -138,7 +138,7 @@ def _read_traces(traces: Path, found: Attempts) -> None:
                     found.programs += 1
                     running = program.group(1).replace('"', "")
                 elif child:
-                    starts[int(child.group(1) or child.group(2))] = (process, running)
+                    starts[int(child.group(1))] = (process, running)
                 elif address:
                     peer = address.group(2) or address.group(3)
                     if not _LOOPBACK.match(peer):

@@ -11,7 +11,7 @@ from typing import TypeVar
 import duckdb
 import pytest
 from editions_home import EditionsHome, follow_the_page
-from support import Published, city_index, copy_project
+from support import PAGES_OF_ALL_CITIES, Published, city_index, copy_project
 
 from city_index.lock import file_lock
 
@@ -46,7 +46,7 @@ def _made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path]
 
 
 def _publish(home: Path) -> Published:
-    run = city_index("run", home=home, CITY_INDEX_REPORT_CITIES="1000")
+    run = city_index("run", home=home, **PAGES_OF_ALL_CITIES)
     assert run.returncode == 0, run.stderr
     return Published(home=home, run=run)
 

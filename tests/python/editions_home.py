@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from support import city_index, copy_home
+from support import PAGES_OF_ALL_CITIES, city_index, copy_home
 
 from city_index.settings import PROJECT_DIRECTORY
 
@@ -128,7 +128,7 @@ def follow_the_page(published_home: Path, folder: Path) -> EditionsHome:
             env={
                 **os.environ,
                 "CITY_INDEX_HOME": str(home),
-                "CITY_INDEX_REPORT_CITIES": "1000",
+                **PAGES_OF_ALL_CITIES,
                 "PYTHONPATH": str(PROJECT_DIRECTORY),
             },
             capture_output=True,

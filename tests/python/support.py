@@ -29,6 +29,9 @@ _COPIED = (
     "tests/dbt",
 )
 
+# The suite's default is pages for a few cities; with this in the environment a run writes those of all.
+PAGES_OF_ALL_CITIES = {"CITY_INDEX_REPORT_CITIES": "1000"}
+
 
 def city_index(
     *arguments: str, home: Path, project: Path = PROJECT_DIRECTORY, timeout: float = 900, **environment: str

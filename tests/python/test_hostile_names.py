@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from landing_files import Door, make_door
-from support import city_index, copy_home
+from support import PAGES_OF_ALL_CITIES, city_index, copy_home
 
 from city_index.landing.raw_store import RawStore
 
@@ -128,7 +128,7 @@ def test_rows_of_unknown_names_come_back_as_they_were(door: Door, name: str) -> 
 def test_a_whole_night_of_hostile_names(door: Door, tmp_path: Path, is_long: bool) -> None:
     drop_index(door)
     home = door.settings.home
-    run = city_index("run", home=home, CITY_INDEX_REPORT_CITIES="1000")
+    run = city_index("run", home=home, **PAGES_OF_ALL_CITIES)
     assert run.returncode == 0, run.stderr
     first = door.settings.releases.glob("2*")
     (first_id,) = (folder.name for folder in first)
