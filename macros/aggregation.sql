@@ -15,32 +15,25 @@
     Source of the formulas: OECD/JRC Handbook on Constructing Composite Indicators (2008), section 6, linear and
     geometric aggregation; the harmonic mean as in the handbook's toolbox. The weights are those of the framework. -#}
 
-{#- Weighted sum of an expression over one group of siblings; a child that does not count has a null score. -#}
-{% macro weighted_sum(expression) -%}
-    {{ stable_sum("weight * " ~ expression) }}
+{#- What the mean of an aggregation sums up, weighted, of one child. A child that does not count has a null score.
+
+    The geometric and the harmonic mean are taken of score / least_score, the least one above 0, and brought back by it,
+    so that no sum loses a digit to large or small scores and equal scores give exactly themselves. -#}
+{% macro mean_basis() -%}
+    case
+        when aggregation = 'geometric' then case when score >= least_score then ln(score / least_score) end
+        when aggregation = 'harmonic' then case when score >= least_score then least_score / score end
+        else score / score_magnitude
+    end
 {%- endmacro %}
 
-{#- The weights that count. -#}
-{% macro used_weight() -%}
-    {{ stable_sum("case when score is not null then weight end") }}
-{%- endmacro %}
-
-{% macro arithmetic_mean() -%}
-    max(score_magnitude) * {{ weighted_sum("(score / score_magnitude)") }} / nullif({{ used_weight() }}, 0)
-{%- endmacro %}
-
-{#- Both means below are taken of score / least_score, the least one above 0, and brought back by it, so that no sum
-    loses a digit to large or small scores and equal scores give exactly themselves. -#}
-{% macro geometric_mean() -%}
-    max(least_score) * exp(
-        {{ weighted_sum("case when score >= least_score then ln(score / least_score) end") }}
-        / nullif({{ used_weight() }}, 0)
-    )
-{%- endmacro %}
-
-{% macro harmonic_mean() -%}
-    max(least_score) * {{ used_weight() }}
-    / nullif({{ weighted_sum("case when score >= least_score then least_score / score end") }}, 0)
+{#- The mean, from the weighted sum of the above and from the weights of the children that count. -#}
+{% macro mean_of_children() -%}
+    case
+        when aggregation = 'geometric' then least_score * exp(basis_sum / nullif(used_weight, 0))
+        when aggregation = 'harmonic' then least_score * used_weight / nullif(basis_sum, 0)
+        else score_magnitude * basis_sum / nullif(used_weight, 0)
+    end
 {%- endmacro %}
 
 {#- What the contribution of a parent is shared among its children by, where the mean is not a sum of parts: the share
@@ -56,16 +49,11 @@
 {#- Why a group of siblings gives its parent no score, from counts of its children; null where it gives one. -#}
 {% macro missing_reason_of_parent() -%}
     case
-        when
-            {{ comparable("count(given_score) / cast(count(*) as double)") }}
-            < {{ comparable("coalesce(min_coverage, 0)") }}
+        when {{ comparable("child_coverage_share") }} < {{ comparable("coalesce(min_coverage, 0)") }}
             then 'below_min_coverage'
-        when missing_policy = 'fail' and count(given_score) < count(*) then 'child_missing'
-        when count(score) = 0 then 'no_child'
-        when
-            aggregation in ('geometric', 'harmonic')
-            and min({{ comparable("score") }}) <= 0
-            then 'not_positive'
+        when missing_policy = 'fail' and given_child_count < child_count then 'child_missing'
+        when used_child_count = 0 then 'no_child'
+        when aggregation in ('geometric', 'harmonic') and least_comparable_score <= 0 then 'not_positive'
     end
 {%- endmacro %}
 
@@ -75,6 +63,8 @@
     child_scores: a relation with the columns that this macro gives, for the children
     indicators: a relation like int_scenario_indicators -#}
 {% macro parent_scores(child_scores, indicators) -%}
+{%- set node = ['scenario', 'index_code', 'edition', 'indicator_code'] -%}
+{%- set family = ['scenario', 'index_code', 'edition', 'city_code', 'parent_code'] -%}
 with
 
 child_scores as (
@@ -99,8 +89,6 @@ children_of_parents as (
         children.parent_code,
         children.weight as nominal_weight,
         parents.aggregation,
-        parents.missing_policy,
-        parents.min_coverage,
         child_scores.score as given_score,
         -- A framework has no weight of 0, but computed weights may come to one. Such a child does not count: it can
         -- neither move a mean nor leave one undefined, and a parent that has no other one present has no score.
@@ -116,16 +104,10 @@ children_of_parents as (
         child_scores.last_provenance
     from child_scores
     inner join indicators as children
-        on
-            child_scores.scenario = children.scenario
-            and child_scores.index_code = children.index_code
-            and child_scores.edition = children.edition
-            and child_scores.indicator_code = children.indicator_code
+        on {{ same_key('child_scores', 'children', node) }}
     inner join indicators as parents
         on
-            children.scenario = parents.scenario
-            and children.index_code = parents.index_code
-            and children.edition = parents.edition
+            {{ same_key('children', 'parents', ['scenario', 'index_code', 'edition']) }}
             and children.parent_code = parents.indicator_code
 
 ),
@@ -135,13 +117,11 @@ measured as (
     select
         *,
         min(case when {{ comparable('score') }} > 0 then score end) over (
-            partition by scenario, index_code, edition, city_code, parent_code
+            partition by {{ family | join(', ') }}
         ) as least_score,
-        max(abs(score)) over (
-            partition by scenario, index_code, edition, city_code, parent_code
-        ) as largest_size,
+        max(abs(score)) over (partition by {{ family | join(', ') }}) as largest_size,
         max(case when score is not null then nominal_weight end) over (
-            partition by scenario, index_code, edition, city_code, parent_code
+            partition by {{ family | join(', ') }}
         ) as largest_used_weight
     from children_of_parents
 
@@ -163,26 +143,20 @@ scaled as (
 
 ),
 
-parents as (
+sums as (
 
     select
-        scenario,
-        index_code,
-        edition,
-        city_code,
-        parent_code as indicator_code,
-        aggregation,
-        {{ missing_reason_of_parent() }} as missing_reason,
-        case
-            when aggregation = 'geometric' then {{ geometric_mean() }}
-            when aggregation = 'harmonic' then {{ harmonic_mean() }}
-            else {{ arithmetic_mean() }}
-        end as mean_score,
-        max(weight_magnitude) * {{ used_weight() }} as used_weight,
-        max(weight_magnitude) * max(score_magnitude)
-        * {{ weighted_sum("(" ~ share_basis("aggregation", "score") ~ ") / score_magnitude") | indent(8) }}
-            as share_divisor,
-        count(given_score) / cast(count(*) as double) as child_coverage_share,
+        {{ family | join(', ') }},
+        count(*) as child_count,
+        count(given_score) as given_child_count,
+        count(score) as used_child_count,
+        min({{ comparable("score") }}) as least_comparable_score,
+        max(least_score) as least_score,
+        max(weight_magnitude) as weight_magnitude,
+        max(score_magnitude) as score_magnitude,
+        {{ stable_sum("case when score is not null then weight end") }} as used_weight,
+        {{ stable_sum("weight * " ~ mean_basis()) }} as basis_sum,
+        {{ stable_sum("weight * (" ~ share_basis("aggregation", "score") ~ ") / score_magnitude") }} as share_basis_sum,
         {{ stable_sum("nominal_weight * weighted_coverage_share") }} / nullif({{ stable_sum("nominal_weight") }}, 0)
             as weighted_coverage_share,
         cast(sum(tertiary_count) as int) as tertiary_count,
@@ -191,7 +165,33 @@ parents as (
         min(first_provenance) as first_provenance,
         max(last_provenance) as last_provenance
     from scaled
-    group by scenario, index_code, edition, city_code, parent_code, aggregation, missing_policy, min_coverage
+    group by {{ family | join(', ') }}
+
+),
+
+chosen as (
+
+    select
+        sums.*,
+        indicators.aggregation,
+        indicators.missing_policy,
+        indicators.min_coverage,
+        sums.given_child_count / cast(sums.child_count as double) as child_coverage_share
+    from sums
+    inner join indicators
+        on
+            {{ same_key('sums', 'indicators', ['scenario', 'index_code', 'edition']) }}
+            and sums.parent_code = indicators.indicator_code
+
+),
+
+parents as (
+
+    select
+        *,
+        {{ missing_reason_of_parent() | indent(8) }} as missing_reason,
+        {{ mean_of_children() | indent(8) }} as mean_score
+    from chosen
 
 ),
 
@@ -202,11 +202,11 @@ final as (
         index_code,
         edition,
         city_code,
-        indicator_code,
+        parent_code as indicator_code,
         case when missing_reason is null then mean_score end as score,
         missing_reason,
-        used_weight,
-        share_divisor,
+        weight_magnitude * used_weight as used_weight,
+        weight_magnitude * score_magnitude * share_basis_sum as share_divisor,
         child_coverage_share,
         weighted_coverage_share,
         tertiary_count,

@@ -76,28 +76,58 @@ select * from final
 
 {#- The version of each row that counts: that of the latest batch which gives its key. A batch gives a key once.
     Joined on the key alone, so that no engine has to sort whole rows. first_batch_number is the batch that gave the
-    key first. -#}
-{% macro current_version(versions, key) -%}
+    key first.
+
+    scope: columns of the key by which rows come together, if there are such. Where one batch gave all rows of a scope,
+        none of them has another version, and none is looked for. -#}
+{% macro current_version(versions, key, scope=[]) -%}
     (
+        {%- if scope %}
+        select
+            versions.*,
+            versions.batch_number as first_batch_number
+        from {{ versions }} as versions
+        inner join ({{ scopes_by_batches(versions, scope, '=') }}) as scopes
+            on {{ same_key('versions', 'scopes', scope) }}
+        union all
+        {%- endif %}
         select
             versions.*,
             latest.first_batch_number
         from {{ versions }} as versions
         inner join (
             select
-                {{ key | join(', ') }},
-                max(batch_number) as batch_number,
-                min(batch_number) as first_batch_number
-            from {{ versions }}
-            group by {{ key | join(', ') }}
+                {%- for column in key %}
+                versions.{{ column }},
+                {%- endfor %}
+                max(versions.batch_number) as batch_number,
+                min(versions.batch_number) as first_batch_number
+            from {{ versions }} as versions
+            {%- if scope %}
+            inner join ({{ scopes_by_batches(versions, scope, '<') }}) as scopes
+                on {{ same_key('versions', 'scopes', scope) }}
+            {%- endif %}
+            group by {% for column in key %}versions.{{ column }}{{ ', ' if not loop.last }}{% endfor %}
         ) as latest
             on
-                {%- for column in key %}
-                versions.{{ column }} = latest.{{ column }}
-                and
-                {%- endfor %}
-                versions.batch_number = latest.batch_number
+                {{ same_key('versions', 'latest', key) }}
+                and versions.batch_number = latest.batch_number
     )
+{%- endmacro %}
+
+{#- The scopes whose rows came in one batch, with '='; in several, with '<'. -#}
+{% macro scopes_by_batches(versions, scope, comparison) -%}
+    select {{ scope | join(', ') }}
+    from {{ versions }}
+    group by {{ scope | join(', ') }}
+    having min(batch_number) {{ comparison }} max(batch_number)
+{%- endmacro %}
+
+{#- That rows of two relations have the same key. -#}
+{% macro same_key(left, right, key) -%}
+    {%- for column in key -%}
+        {{ left }}.{{ column }} = {{ right }}.{{ column }}{{ ' and ' if not loop.last }}
+    {%- endfor -%}
 {%- endmacro %}
 
 {#- The last value that any version of a row gave a field; a version that leaves it empty says nothing of it. -#}
@@ -115,10 +145,7 @@ select * from final
         group by {{ key | join(', ') }}
         having count(*) > 1
     ) as repeated
-        on
-            {%- for column in key %}
-            versions.{{ column }} = repeated.{{ column }}{{ '\n            and' if not loop.last }}
-            {%- endfor %}
+        on {{ same_key('versions', 'repeated', key) }}
 {%- endmacro %}
 
 {#- What later versions of a row changed: one row per changed field. Numbers and text are kept apart. -#}

@@ -6,19 +6,15 @@ indicators as (
 
 ),
 
-scores as (
-
-    select * from {{ ref('int_total_scores') }}
-    union all
-    select * from {{ ref('int_primary_scores') }}
-    union all
-    select * from {{ ref('int_secondary_scores') }}
-    union all
-    select * from {{ ref('int_tertiary_scores') }}
-
-),
-
-placed as (
+{# The levels of a tree, root first: what holds the scores of each, and the level above it. #}
+{%- set levels = [
+    ('totals', ref('int_total_scores'), none),
+    ('primaries', ref('int_primary_scores'), 'totals'),
+    ('secondaries', ref('int_secondary_scores'), 'primaries'),
+    ('tertiaries', ref('int_tertiary_scores'), 'secondaries'),
+] -%}
+{%- for level, scores, parents in levels %}
+placed_{{ level }} as (
 
     select
         scores.*,
@@ -26,51 +22,49 @@ placed as (
         indicators.level,
         indicators.weight,
         indicators.aggregation
-    from scores
+    from {{ scores }} as scores
     inner join indicators
-        on
-            scores.index_code = indicators.index_code
-            and scores.edition = indicators.edition
-            and scores.indicator_code = indicators.indicator_code
+        on {{ same_key('scores', 'indicators', ['index_code', 'edition', 'indicator_code']) }}
     where scores.scenario = 'published'
 
 ),
 
+{%- if parents is none %}
+
 -- The points of the total that one point of a node's score is worth, walked from the root down. Below a parent without
--- a score nothing counts.
-totals as (
+-- a score nothing counts. Level by level, each a table of its own, so that an engine knows which of two is the smaller.
+{{ level }} as (
 
     select
         *,
         case when score is not null then cast(1 as double) end as points_per_score,
         0 as log_share_count,
         0 as score_share_count
-    from placed
-    where level = 0
+    from placed_{{ level }}
 
 ),
+{% else %}
 
-{% for children, parents in [('primaries', 'totals'), ('secondaries', 'primaries'), ('tertiaries', 'secondaries')] %}
-{{ children }} as (
+{{ level }} as (
 
     select
-        placed.*,
-        {{ points_of_child(parents, 'placed') | indent(8) }} as points_per_score,
+        placed_{{ level }}.*,
+        {{ points_of_child(parents, 'placed_' ~ level) | indent(8) }} as points_per_score,
         {{ parents }}.log_share_count
         + case when {{ parents }}.aggregation = 'geometric' then 1 else 0 end as log_share_count,
         {{ parents }}.score_share_count
         + case when {{ parents }}.aggregation = 'harmonic' then 1 else 0 end as score_share_count
-    from placed
+    from placed_{{ level }}
     inner join {{ parents }}
         on
-            placed.index_code = {{ parents }}.index_code
-            and placed.edition = {{ parents }}.edition
-            and placed.city_code = {{ parents }}.city_code
-            and placed.parent_code = {{ parents }}.indicator_code
+            placed_{{ level }}.index_code = {{ parents }}.index_code
+            and placed_{{ level }}.edition = {{ parents }}.edition
+            and placed_{{ level }}.city_code = {{ parents }}.city_code
+            and placed_{{ level }}.parent_code = {{ parents }}.indicator_code
 
 ),
-
-{% endfor -%}
+{% endif %}
+{%- endfor %}
 
 all_levels as (
 

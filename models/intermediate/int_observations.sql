@@ -1,13 +1,7 @@
 {%- set cell = ['index_code', 'edition', 'city_code', 'indicator_code'] -%}
-{%- set columns = cell + ['value', 'observed_on', 'source', 'provenance', 'rule_code'] -%}
+{%- set given_values = ref('stg_observations') -%}
 
 with
-
-given as (
-
-    select * from {{ ref('stg_observations') }}
-
-),
 
 derived as (
 
@@ -25,21 +19,12 @@ precedences as (
 -- without any given observation has the cities that its records have.
 given_cities as (
 
-    {{ cities_of_editions('given') | indent(4) }}
+    {{ cities_of_editions(given_values) | indent(4) }}
 
 ),
 
-candidates as (
+admitted as (
 
-    select
-        {{ cell | join(', ') }},
-        value,
-        observed_on,
-        source,
-        provenance,
-        cast(null as string) as rule_code
-    from given
-    union all
     select
         derived.index_code,
         derived.edition,
@@ -66,68 +51,56 @@ candidates as (
 
 ),
 
--- Few cells have both a given and a derived value; of all others there is nothing to choose.
-contested_cells as (
+-- A given value beside the admitted derived one of its cell, where there is one. Given values are the widest rows of a
+-- build: they are read where they stand each time, and no step holds all of them.
+{% for name, kind_of_join in [('contested', 'inner'), ('given', 'left')] %}
+{{ name }} as (
 
     select
-        given.index_code,
-        given.edition,
-        given.city_code,
-        given.indicator_code
-    from given
-    inner join derived
-        on
-            given.index_code = derived.index_code
-            and given.edition = derived.edition
-            and given.city_code = derived.city_code
-            and given.indicator_code = derived.indicator_code
+        given.*,
+        -- A derived value counts instead where only it is a value, or where its provenance stands before the other. One
+        -- of unknown place stands last; of the same place, the given one counts.
+        case
+            when admitted.index_code is null then false
+            when (given.value is null) <> (admitted.value is null) then given.value is null
+            when derived_places.precedence is null then false
+            when given_places.precedence is null then true
+            else derived_places.precedence < given_places.precedence
+        end as is_overruled
+    from {{ given_values }} as given
+    {{ kind_of_join }} join admitted
+        on {{ same_key('given', 'admitted', cell) }}
+    left join precedences as given_places
+        on given.provenance = given_places.provenance
+    left join precedences as derived_places
+        on derived_places.provenance = 'derived'
 
 ),
 
-placed as (
-
-    select
-        candidates.*,
-        contested_cells.city_code is not null as is_contested
-    from candidates
-    left join contested_cells
-        on
-            candidates.index_code = contested_cells.index_code
-            and candidates.edition = contested_cells.edition
-            and candidates.city_code = contested_cells.city_code
-            and candidates.indicator_code = contested_cells.indicator_code
-
-),
-
--- Among values of the same place a given one stands before one that a rule made; one of unknown place stands last.
-preferred as (
-
-    select
-        placed.*,
-        row_number() over (
-            partition by placed.index_code, placed.edition, placed.city_code, placed.indicator_code
-            order by
-                placed.value is null,
-                precedences.precedence is null,
-                precedences.precedence,
-                placed.rule_code is not null
-        ) as preference
-    from placed
-    left join precedences
-        on placed.provenance = precedences.provenance
-    where placed.is_contested
-
-),
+{% endfor -%}
 
 final as (
 
-    select {{ columns | join(', ') }}
-    from placed
-    where not is_contested
+    select
+        index_code,
+        edition,
+        city_code,
+        indicator_code,
+        value,
+        observed_on,
+        source,
+        provenance,
+        cast(null as string) as rule_code
+    from given
+    where not is_overruled
     union all
-    select {{ columns | join(', ') }}
-    from preferred
-    where preference = 1
+    select admitted.*
+    from admitted
+    left join contested
+        on {{ same_key('admitted', 'contested', cell) }}
+    where
+        contested.index_code is null
+        or contested.is_overruled
 
 )
 

@@ -5,7 +5,8 @@ observations as (
     select *
     from {{ current_version(
         ref('stg_observation_versions'),
-        landing_keys().observations
+        landing_keys().observations,
+        scope=['index_code', 'edition']
     ) }} as current_versions
 
 ),

@@ -5,7 +5,8 @@ statistics as (
     select *
     from {{ current_version(
         ref('stg_statistic_versions'),
-        landing_keys().statistics
+        landing_keys().statistics,
+        scope=['year', 'statistic_code']
     ) }} as current_versions
 
 ),
