@@ -50,7 +50,7 @@ FEW_CITIES = 15
 
 # The most memory that each size may take; and what DuckDB is given of it, where Python and the reading need the rest.
 MEMORY_TARGETS = {150_000: 1 * GIB, 1_500_000: 4 * GIB}
-_SHARE_OF_DUCKDB = 0.7
+_SHARE_OF_DUCKDB = 0.45
 _OTHERWISE = 2 * GIB
 
 SCORING_PATH = ("--select", "+fct_indicator_scores", "+fct_city_scores", *WITHOUT_TESTS)

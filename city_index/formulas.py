@@ -15,7 +15,7 @@ import yaml
 from jinja2 import Environment, StrictUndefined
 
 # The macros that need nothing of dbt but variables; a file may use those of another.
-_MACRO_FILES = ("numbers.sql", "aggregation.sql")
+_MACRO_FILES = ("keys.sql", "numbers.sql", "aggregation.sql")
 
 
 class Formulas:

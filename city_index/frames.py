@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def frame_of(table: Table, columns: Sequence[str] | None = None, where: str | None = None) -> pandas.DataFrame:
-    """The rows of a table, in any order.
+    """The rows of a table, in any order. Codes are text, which an engine may keep as numbers with a dictionary.
 
     Args:
         table: what ``dbt.ref`` gives.
@@ -29,7 +29,9 @@ def frame_of(table: Table, columns: Sequence[str] | None = None, where: str | No
         table = table.filter(where)
     if not hasattr(table, "df"):
         return (table.select(*columns) if columns is not None else table).toArrow().to_pandas()
-    return (table.project(", ".join(columns)) if columns is not None else table).df()
+    frame = (table.project(", ".join(columns)) if columns is not None else table).df()
+    codes = frame.columns[frame.dtypes == "category"]
+    return frame.astype(dict.fromkeys(codes, "object"))
 
 
 def table_of(frame: pandas.DataFrame, types: Mapping[str, str], session: Any) -> Any:

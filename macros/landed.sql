@@ -123,13 +123,6 @@ select * from final
     having min(batch_number) {{ comparison }} max(batch_number)
 {%- endmacro %}
 
-{#- That rows of two relations have the same key. -#}
-{% macro same_key(left, right, key) -%}
-    {%- for column in key -%}
-        {{ left }}.{{ column }} = {{ right }}.{{ column }}{{ ' and ' if not loop.last }}
-    {%- endfor -%}
-{%- endmacro %}
-
 {#- The last value that any version of a row gave a field; a version that leaves it empty says nothing of it. -#}
 {% macro last_given(field, key) -%}
     max(case when {{ field }} is not null then batch_number end) over (partition by {{ key | join(', ') }})

@@ -11,6 +11,14 @@
 {%- endmacro %}
 
 {% macro duckdb__create_table_as(temporary, relation, compiled_code, language='sql', partitioned_by=none, sorted_by=none) -%}
+    {%- if language == 'sql' and not temporary -%}
+        {%- set codes = config.get('meta', {}).get('codes', {}) -%}
+        {%- if config.get('contract').enforced -%}
+            {%- set compiled_code = without_codes(compiled_code) -%}
+        {%- elif codes -%}
+            {%- set compiled_code = with_codes(compiled_code, codes) -%}
+        {%- endif -%}
+    {%- endif -%}
     {{ dbt.duckdb__create_table_as(temporary, relation, compiled_code, language, partitioned_by, sorted_by) }}
     {%- if config.get('contract').enforced and not temporary -%}
         {%- if language != 'sql' -%}
@@ -22,17 +30,21 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- A statement that fails where a key stands in more than one row. It counts, so that it has read everything before it
-    gives anything. -#}
+{#- A statement that fails where a key stands in more than one row. Hashes of keys are narrower than keys: only rows whose
+    hash stands twice are looked at. It counts, so that it has read everything before it gives anything. -#}
 {% macro error_of_repeated_key(relation, key) -%}
-    select count(error(
-        '{{ this.identifier }} has more than one row of {{ key | join(", ") }}: '
-        || concat_ws(', ', {{ key | join(', ') }})
-    ))
+    {%- set columns = key | join(', ') -%}
+    select count(error('{{ this.identifier }} has more than one row of {{ columns }}: ' || concat_ws(', ', {{ columns }})))
     from (
-        select {{ key | join(', ') }}
+        select {{ columns }}
         from {{ relation }}
-        group by {{ key | join(', ') }}
+        where hash({{ columns }}) in (
+            select key_hash
+            from (select hash({{ columns }}) as key_hash from {{ relation }}) as hashes
+            group by key_hash
+            having count(*) > 1
+        )
+        group by {{ columns }}
         having count(*) > 1
         limit 1
     ) as repeated;

@@ -104,6 +104,18 @@ def test_tables_are_made_in_a_new_file_and_made_anew_in_one_that_stands(tmp_path
     database.unlink()
     assert build("select cast('two' as integer) as number").returncode == 1
     assert rows(database, relations) == [], "nor is half a table left in a new file"
+    model.unlink()
+    in_python = model.with_suffix(".py")
+    for number in (4, 5):
+        in_python.write_text(
+            "import pandas\n\n\ndef model(dbt, session):\n"
+            "    dbt.config(materialized='table', schema=None)\n"
+            f"    return pandas.DataFrame({{'number': [{number}]}})\n",
+            encoding="utf-8",
+        )
+        code, said = dbt(DbtClient(settings), settings, "build", "--select", "numbers_made")
+        assert code == 0, said
+        assert rows(database, f"select * from {schema[0]}.numbers_made") == [(number,)]
 
 
 @pytest.mark.slow
