@@ -144,9 +144,10 @@ def extrapolated_text(measured: Sequence[Measured]) -> str:
         "DuckDB, core hours",
     )  # fmt: skip
     told = (
-        f"SQL on Spark: {sql.fixed:.0f} s and {sql.per_million:.0f} s for a million leaf scores. Python models: "
-        f"{python.per_million / 1e3:.1f} s for a thousand cities of an edition. DuckDB, all of it: {duckdb.fixed:.0f} "
-        f"s and {duckdb.per_million:.0f} s for a million leaf scores."
+        f"The lines: SQL on Spark takes {sql.fixed:.0f} s at any size and {sql.per_million:.0f} s for each million "
+        f"leaf scores, Python models {python.per_million / 1e3:.1f} s for each thousand cities of an edition; "
+        f"DuckDB, all of it, {duckdb.fixed:.0f} s at any size and {duckdb.per_million:.0f} s for each million leaf "
+        "scores."
     )
     return f"{table(header, lines)}\n\n{told}"
 
