@@ -151,7 +151,9 @@ def _tables(build: Build) -> dict[tuple[str, str], dict[str, Any]]:
             "select schema_name, view_name, 'VIEW', comment from duckdb_views() where database_name = 'build'"
         ).fetchall()
         columns = connection.execute(
-            "select schema_name, table_name, column_name, column_index, data_type, comment "
+            # The type of a column of codes names all of them.
+            "select schema_name, table_name, column_name, column_index, "
+            "case when data_type like 'ENUM(%' then 'ENUM' else data_type end, comment "
             "from duckdb_columns() where database_name = 'build' order by schema_name, table_name, column_index"
         ).fetchall()
         connection.execute("detach build")

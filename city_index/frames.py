@@ -31,7 +31,7 @@ def frame_of(table: Table, columns: Sequence[str] | None = None, where: str | No
         return (table.select(*columns) if columns is not None else table).toArrow().to_pandas()
     frame = (table.project(", ".join(columns)) if columns is not None else table).df()
     codes = frame.columns[frame.dtypes == "category"]
-    return frame.astype(dict.fromkeys(codes, "object"))
+    return frame.astype(dict.fromkeys(codes, "str"))
 
 
 def table_of(frame: pandas.DataFrame, types: Mapping[str, str], session: Any) -> Any:

@@ -79,7 +79,7 @@ select * from final
     key first.
 
     scope: columns of the key by which rows come together, if there are such. Where one batch gave all rows of a scope,
-        none of them has another version, and none is looked for. -#}
+        none of them has another version, and none is looked for. A row without its whole key is none. -#}
 {% macro current_version(versions, key, scope=[]) -%}
     (
         {%- if scope %}
@@ -89,6 +89,10 @@ select * from final
         from {{ versions }} as versions
         inner join ({{ scopes_by_batches(versions, scope, '=') }}) as scopes
             on {{ same_key('versions', 'scopes', scope) }}
+        where
+            {%- for column in key %}
+            versions.{{ column }} is not null{{ '\n            and ' if not loop.last }}
+            {%- endfor %}
         union all
         {%- endif %}
         select

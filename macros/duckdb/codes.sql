@@ -1,10 +1,16 @@
-{#- Codes on DuckDB. The widest tables of a build repeat a few codes of indices, editions and indicators in every row. Kept as
-    numbers with a dictionary (ENUM) they are compared and shown as the text that they stand for, and are written, joined
-    and sorted as the numbers that they are. A model says in its meta which of its columns hold which codes:
+{#- Codes on DuckDB. The widest tables of a build repeat a few codes of indices, editions and indicators in every row.
+    Kept as numbers with a dictionary (ENUM) they are compared and shown as the text that they stand for, and are
+    written, joined and sorted as the numbers that they are. A model says in its meta which of its columns hold which
+    codes:
 
         codes: {indicator_code: indicator_code, parent_code: indicator_code}
 
-    and whatever reads those columns carries them on. What is published is text again: contracts say so. -#}
+    and what reads those columns carries them on, until they meet text. What is published is text: contracts say so. -#}
+
+{#- The kinds of codes, each of which has a type; int_codes holds the codes of each. -#}
+{% macro kinds_of_codes() %}
+    {{ return(['index_code', 'edition', 'indicator_code', 'scenario']) }}
+{% endmacro %}
 
 {#- The name of the type of some codes. -#}
 {% macro code_type(code) -%}
@@ -14,7 +20,7 @@
 {#- One type for each kind of code, sorted as text is. A build begins with an empty file; in one that stands, as after a
     plain `dbt build`, the types are made anew with the codes that there are now. -#}
 {% macro duckdb__make_code_types(codes) %}
-    {%- for code in run_query('select distinct column_name from ' ~ codes).columns[0].values() %}
+    {%- for code in kinds_of_codes() %}
         {%- set type = codes.include(identifier=false) ~ '.type_of_' ~ code -%}
         {% do run_query('drop type if exists ' ~ type) %}
         {% do run_query(

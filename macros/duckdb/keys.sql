@@ -1,7 +1,7 @@
-{#- Keys on DuckDB. An index of every key takes more time and room than the rows of a wide fact themselves, and nothing in
-    a build looks a row up by its key. So the primary key of a contract is not declared: it is asked for once, when all
-    rows are there, and a build that breaks it fails with the first key that stands twice. The published tables, which
-    are looked up, declare it. -#}
+{#- Keys on DuckDB. An index of every key takes more time and room than the rows of a wide fact themselves, and nothing
+    in a build looks a row up by its key. So the primary key of a contract is not declared: it is asked for once, when
+    all rows are there, and a build that breaks it fails with the first key that stands twice. The published tables,
+    which are looked up, declare it. -#}
 
 {% macro duckdb__get_table_columns_and_constraints() -%}
     {%- set columns = adapter.render_raw_columns_constraints(raw_columns=model['columns']) -%}
@@ -10,7 +10,9 @@
     ({{ (columns + constraints) | join(', ') }})
 {%- endmacro %}
 
-{% macro duckdb__create_table_as(temporary, relation, compiled_code, language='sql', partitioned_by=none, sorted_by=none) -%}
+{% macro duckdb__create_table_as(
+    temporary, relation, compiled_code, language='sql', partitioned_by=none, sorted_by=none
+) -%}
     {%- if language == 'sql' and not temporary -%}
         {%- set codes = config.get('meta', {}).get('codes', {}) -%}
         {%- if config.get('contract').enforced -%}
@@ -30,11 +32,13 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- A statement that fails where a key stands in more than one row. Hashes of keys are narrower than keys: only rows whose
-    hash stands twice are looked at. It counts, so that it has read everything before it gives anything. -#}
+{#- A statement that fails where a key stands in more than one row. Hashes of keys are narrower than keys: only rows
+    whose hash stands twice are looked at. It counts, so that it has read everything before it gives anything. -#}
 {% macro error_of_repeated_key(relation, key) -%}
     {%- set columns = key | join(', ') -%}
-    select count(error('{{ this.identifier }} has more than one row of {{ columns }}: ' || concat_ws(', ', {{ columns }})))
+    select count(error(
+        '{{ this.identifier }} has more than one row of {{ columns }}: ' || concat_ws(', ', {{ columns }})
+    ))
     from (
         select {{ columns }}
         from {{ relation }}

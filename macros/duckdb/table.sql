@@ -2,8 +2,9 @@
 
 {#- The adapter builds a table under another name and swaps it with the one before. A build of ours begins with an empty
     file, where there is none before: the table is made under its own name, in one transaction, which saves each model
-    three statements. Where there is one, as after a plain `dbt build` in a file that stands, the same transaction drops it
-    first. A Python model writes in a transaction of its own, so for it the drop comes before. -#}
+    three statements. Where there is one, as after a plain `dbt build` in a file that stands, the same transaction drops
+    it first. A Python model writes in a transaction of its own, so for it the drop comes before; if it fails, no table
+    is left. -#}
 {% materialization table, adapter='duckdb', supported_languages=['sql', 'python'] %}
 
     {%- set existing_relation = load_cached_relation(this) -%}

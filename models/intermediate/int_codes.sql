@@ -10,6 +10,13 @@ nodes as (
         indicator_code
     from {{ ref('stg_frameworks') }}
     union
+    -- A parent that is no node is a fault, which has to be there to be found.
+    select distinct
+        index_code,
+        edition,
+        parent_code as indicator_code
+    from {{ ref('stg_frameworks') }}
+    union
     -- An indicator may have left its framework while values of it remain.
     select distinct
         index_code,
@@ -19,7 +26,7 @@ nodes as (
 
 ),
 
-final as (
+codes as (
 
     {%- for code in ['index_code', 'edition', 'indicator_code'] %}
     select distinct
@@ -28,12 +35,20 @@ final as (
     from nodes
     union all
     {%- endfor %}
-    {%- for scenario in var('scenarios') %}
+    -- int_scenario_indicators has these.
+    {%- for scenario in ['published', 'newest_method'] %}
     select
         'scenario' as column_name,
         '{{ scenario }}' as code
     {{- "\n    union all" if not loop.last }}
     {%- endfor %}
+
+),
+
+final as (
+
+    select * from codes
+    where code is not null
 
 )
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import duckdb
 import pandas
-from support import Published, rows
+import pytest
+from support import Published, copy_project, rows
 
+from city_index.builds import dbt_environment
+from city_index.dbt_client import DbtClient
 from city_index.frames import frame_of
+from city_index.settings import Settings
 
 WIDE_TABLES = ("int_observations", "int_city_indicator_values", "int_tertiary_scores", "int_indicator_scores")
+WITHOUT_TESTS = ("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test")
 CODES = ("index_code", "edition", "indicator_code")
 
 
@@ -40,6 +47,47 @@ def test_python_models_get_text() -> None:
             "create table scores as select 'a'::code as indicator_code, 1.5 as score union all from (values (null, 2))"
         )
         frame = frame_of(connection.table("scores")).sort_values("score", ignore_index=True)
-    assert frame["indicator_code"].dtype == object and frame["indicator_code"].iloc[0] == "a"
+    assert frame["indicator_code"].dtype == "str" and frame["indicator_code"].iloc[0] == "a"
     assert pandas.isna(frame["indicator_code"].iloc[1])
     assert frame["score"].tolist() == [1.5, 2.0]
+
+
+@pytest.mark.slow
+def test_codes_of_any_form_and_none_at_all_are_built_in_one_file(tmp_path: Path) -> None:
+    project = copy_project(tmp_path / "project")
+    settings = Settings(project_directory=project, home=tmp_path / "home")
+    (settings.warehouse / "build").mkdir(parents=True)
+    database = settings.warehouse / "build" / "build.duckdb"
+    frameworks, observations = (project / "seeds" / f"{name}.csv" for name in ("frameworks", "observations"))
+    shipped = frameworks.read_text(encoding="utf-8")
+    header, root = shipped.splitlines()[:2]
+    tables = ("build", "--select", "+int_indicators", *WITHOUT_TESTS)
+    node_count = len(shipped.splitlines()) - 1
+
+    def dbt(*arguments: str) -> tuple[int, str]:
+        process = DbtClient(settings).run(arguments, dbt_environment(settings, settings.warehouse / "target"))
+        said = process.stdout.read().decode()
+        return process.wait(timeout=120), said
+
+    def added(code: str, parent: str) -> str:
+        index_code, edition, _code, _parent, rest = root.split(",", 4)
+        return f"{index_code},{edition},{code},{parent},{rest}\n"
+
+    odd = """it's a "BÇ日\u0301" """.strip()
+    quoted = '"' + odd.replace('"', '""') + '"'
+    frameworks.write_text(shipped + added(quoted, "total") + added("orphan", "no_such_parent"), encoding="utf-8")
+    code, said = dbt(*tables)
+    assert code == 0, said
+    code, said = dbt("test", "--select", "assert_frameworks_are_trees_of_three_levels")
+    assert code == 1 and "Failure in test assert_frameworks_are_trees_of_three_levels" in said, said
+    codes = "select count(*), count(*) filter (parent_code = 'no_such_parent'), count(*) filter (indicator_code = ?) "
+    with duckdb.connect(str(database), read_only=True) as connection:
+        found = connection.execute(f"{codes} from intermediate.int_indicators", [odd]).fetchone()
+        assert found == (node_count + 2, 1, 1)
+        in_order = connection.execute("select indicator_code from intermediate.int_indicators order by 1").fetchall()
+    assert in_order == sorted(in_order), "numbers stand in the order of the text"
+    frameworks.write_text(header + "\n", encoding="utf-8")
+    observations.write_text(observations.read_text(encoding="utf-8").splitlines()[0] + "\n", encoding="utf-8")
+    code, said = dbt(*tables)
+    assert code == 0, said
+    assert rows(database, "select count(*) from intermediate.int_indicators") == [(0,)]

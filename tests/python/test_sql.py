@@ -50,7 +50,11 @@ def test_sql_is_portable_and_lower_case(path: Path) -> None:
     assert [found for pattern in NOT_PORTABLE for found in re.findall(pattern, text)] == []
     assert re.findall(r"\b(SELECT|FROM|WHERE|JOIN|GROUP|ORDER|CASE|AND|OR)\b", text) == []
     assert re.findall(r"\bas [a-z]\b", text) == []
-    assert all(len(line) <= 120 for line in path.read_text(encoding="utf-8").splitlines())
+
+
+@pytest.mark.parametrize("path", sorted({*SQL_FILES, *(PROJECT_DIRECTORY / "macros").rglob("*.sql")}), ids=str)
+def test_no_line_is_too_long(path: Path) -> None:
+    assert [line for line in path.read_text(encoding="utf-8").splitlines() if len(line) > 120] == []
 
 
 def test_no_model_knows_a_code_of_the_report() -> None:
