@@ -4,21 +4,21 @@ with
 
 nodes as (
 
-    select distinct
+    select
         index_code,
         edition,
         indicator_code
     from {{ ref('stg_frameworks') }}
     union
     -- A parent that is no node is a fault, which has to be there to be found.
-    select distinct
+    select
         index_code,
         edition,
         parent_code as indicator_code
     from {{ ref('stg_frameworks') }}
     union
     -- An indicator may have left its framework while values of it remain.
-    select distinct
+    select
         index_code,
         edition,
         indicator_code

@@ -1,4 +1,4 @@
-"""What several tests use: running the console script, copies of the project and of a home."""
+"""What several tests use: running the console script and dbt, copies of the project and of a home."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from pathlib import Path
 
 import duckdb
 
+from city_index.builds import dbt_environment
+from city_index.dbt_client import DbtClient
 from city_index.settings import PROJECT_DIRECTORY, Settings
 
 _COPIED = (
@@ -46,6 +48,13 @@ def city_index(
         timeout=timeout,
         check=False,
     )
+
+
+def dbt(client: DbtClient, settings: Settings, *arguments: str) -> tuple[int, str]:
+    """The exit code of a dbt command and what it printed."""
+    process = client.run(arguments, dbt_environment(settings, settings.warehouse / "target"))
+    said = process.stdout.read().decode()
+    return process.wait(timeout=120), said
 
 
 def copy_project(target: Path) -> Path:

@@ -7,15 +7,14 @@ from pathlib import Path
 import duckdb
 import pandas
 import pytest
-from support import Published, copy_project, rows
+from support import Published, copy_project, dbt, rows
 
-from city_index.builds import dbt_environment
+from benchmarks.warehouse import WITHOUT_TESTS
 from city_index.dbt_client import DbtClient
 from city_index.frames import frame_of
 from city_index.settings import Settings
 
 WIDE_TABLES = ("int_observations", "int_city_indicator_values", "int_tertiary_scores", "int_indicator_scores")
-WITHOUT_TESTS = ("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test")
 CODES = ("index_code", "edition", "indicator_code")
 
 
@@ -62,12 +61,8 @@ def test_codes_of_any_form_and_none_at_all_are_built_in_one_file(tmp_path: Path)
     shipped = frameworks.read_text(encoding="utf-8")
     header, root = shipped.splitlines()[:2]
     tables = ("build", "--select", "+int_indicators", *WITHOUT_TESTS)
+    client = DbtClient(settings)
     node_count = len(shipped.splitlines()) - 1
-
-    def dbt(*arguments: str) -> tuple[int, str]:
-        process = DbtClient(settings).run(arguments, dbt_environment(settings, settings.warehouse / "target"))
-        said = process.stdout.read().decode()
-        return process.wait(timeout=120), said
 
     def added(code: str, parent: str) -> str:
         index_code, edition, _code, _parent, rest = root.split(",", 4)
@@ -76,9 +71,9 @@ def test_codes_of_any_form_and_none_at_all_are_built_in_one_file(tmp_path: Path)
     odd = """it's a "BÇ日\u0301" """.strip()
     quoted = '"' + odd.replace('"', '""') + '"'
     frameworks.write_text(shipped + added(quoted, "total") + added("orphan", "no_such_parent"), encoding="utf-8")
-    code, said = dbt(*tables)
+    code, said = dbt(client, settings, *tables)
     assert code == 0, said
-    code, said = dbt("test", "--select", "assert_frameworks_are_trees_of_three_levels")
+    code, said = dbt(client, settings, "test", "--select", "assert_frameworks_are_trees_of_three_levels")
     assert code == 1 and "Failure in test assert_frameworks_are_trees_of_three_levels" in said, said
     codes = "select count(*), count(*) filter (parent_code = 'no_such_parent'), count(*) filter (indicator_code = ?) "
     with duckdb.connect(str(database), read_only=True) as connection:
@@ -88,6 +83,6 @@ def test_codes_of_any_form_and_none_at_all_are_built_in_one_file(tmp_path: Path)
     assert in_order == sorted(in_order), "numbers stand in the order of the text"
     frameworks.write_text(header + "\n", encoding="utf-8")
     observations.write_text(observations.read_text(encoding="utf-8").splitlines()[0] + "\n", encoding="utf-8")
-    code, said = dbt(*tables)
+    code, said = dbt(client, settings, *tables)
     assert code == 0, said
     assert rows(database, "select count(*) from intermediate.int_indicators") == [(0,)]

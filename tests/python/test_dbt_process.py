@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from support import copy_project, rows
+from support import copy_project, dbt, rows
 
 from city_index.builds import dbt_environment, primary_keys
 from city_index.dbt_client import DbtClient
@@ -21,13 +21,6 @@ def settings(tmp_path: Path) -> Settings:
     settings = Settings(project_directory=PROJECT_DIRECTORY, home=tmp_path / "home")
     (settings.warehouse / "build").mkdir(parents=True)
     return settings
-
-
-def dbt(client: DbtClient, settings: Settings, *arguments: str) -> tuple[int, str]:
-    """The exit code of a dbt command and what it printed."""
-    process = client.run(arguments, dbt_environment(settings, settings.warehouse / "target"))
-    said = process.stdout.read().decode()
-    return process.wait(timeout=120), said
 
 
 def test_dbt_that_waited_runs_the_command_with_its_environment_alone(

@@ -52,7 +52,11 @@ def test_sql_is_portable_and_lower_case(path: Path) -> None:
     assert re.findall(r"\bas [a-z]\b", text) == []
 
 
-@pytest.mark.parametrize("path", sorted({*SQL_FILES, *(PROJECT_DIRECTORY / "macros").rglob("*.sql")}), ids=str)
+@pytest.mark.parametrize(
+    "path",
+    sorted({*SQL_FILES, *(PROJECT_DIRECTORY / "macros").rglob("*.sql")}),
+    ids=lambda path: str(path.relative_to(PROJECT_DIRECTORY)),
+)
 def test_no_line_is_too_long(path: Path) -> None:
     assert [line for line in path.read_text(encoding="utf-8").splitlines() if len(line) > 120] == []
 
