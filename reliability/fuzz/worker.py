@@ -61,6 +61,11 @@ class Worker:
     def __exit__(self, *_error: object) -> None:
         self.end()
 
+    @property
+    def pid(self) -> int | None:
+        """The process id of the child; none while there is no child."""
+        return self._child.pid if self._child else None
+
     def end(self) -> None:
         """End the child; the next request starts a new one."""
         if self._child is not None:

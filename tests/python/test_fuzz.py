@@ -5,6 +5,8 @@ What a case must be refused for, or taken as, stands in ``reliability.fuzz``; wh
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -90,7 +92,8 @@ def test_a_child_that_hangs_or_fails_is_told_from_one_that_answers(tmp_path: Pat
     with Worker() as worker:
         line = {"arguments": ["--version"], "environ": {"CITY_INDEX_HOME": str(tmp_path)}, "folder": str(tmp_path)}
         assert worker.ask("command", SECONDS, **line).said["exit_code"] == 0
-        hung = worker.ask("command", 0.001, **line | {"arguments": ["doctor"]})
+        os.kill(worker.pid, signal.SIGSTOP)
+        hung = worker.ask("command", 0.01, **line)
         assert hung.said is None
         assert "hung" in hung.problem
         failed = worker.ask("no such work", SECONDS)
