@@ -103,7 +103,7 @@ def read_editions(
         nodes: int_scenario_indicators.
         scores: int_tertiary_scores.
         alternatives: int_alternative_scores.
-        ranks: int_indicator_scores.
+        ranks: int_upper_ranks.
         tiers: int_city_tiers.
     """
     cell = [*KEY, "city_code", "indicator_code"]
@@ -111,7 +111,7 @@ def read_editions(
         "nodes": frame_of(nodes, where=PUBLISHED),
         "scores": frame_of(scores, [*cell, "score"], PUBLISHED),
         "alternatives": frame_of(alternatives, ["scenario", *cell, "score"]),
-        "ranks": frame_of(ranks, [*cell, "rank"], "level <= 1"),
+        "ranks": frame_of(ranks, [*cell, "rank"]),
         "tiers": frame_of(tiers),
     }
     parts = {name: dict(list(frame.groupby(KEY, sort=True))) for name, frame in frames.items()}

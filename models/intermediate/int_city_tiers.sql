@@ -7,8 +7,8 @@ totals as (
         edition,
         city_code,
         score
-    from {{ ref('int_indicator_scores') }}
-    where level = 0
+    from {{ ref('int_total_scores') }}
+    where scenario = 'published'
 
 ),
 

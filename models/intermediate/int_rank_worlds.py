@@ -39,7 +39,7 @@ def model(dbt, session):
         nodes=dbt.ref("int_scenario_indicators"),
         scores=dbt.ref("int_tertiary_scores"),
         alternatives=dbt.ref("int_alternative_scores"),
-        ranks=dbt.ref("int_indicator_scores"),
+        ranks=dbt.ref("int_upper_ranks"),
         tiers=dbt.ref("int_city_tiers"),
     )
     rows = [row for edition in editions for row in rank_rows(edition, draw_count)]

@@ -6,28 +6,40 @@ indicators as (
 
 ),
 
-indicator_scores as (
-
-    select * from {{ ref('int_indicator_scores') }}
+{# Every level of a tree below its root. -#}
+{%- set levels = [ref('int_primary_scores'), ref('int_secondary_scores'), ref('int_tertiary_scores')] -%}
+node_scores as (
+{% for scores in levels %}
+    select
+        index_code,
+        edition,
+        city_code,
+        indicator_code,
+        score
+    from {{ scores }}
+    where scenario = 'published'
+{%- if not loop.last %}
+    union all
+{%- endif %}
+{%- endfor %}
 
 ),
 
 siblings as (
 
     select
-        indicator_scores.index_code,
-        indicator_scores.edition,
+        node_scores.index_code,
+        node_scores.edition,
         indicators.parent_code,
-        indicator_scores.indicator_code,
-        indicator_scores.city_code,
-        indicator_scores.score
-    from indicator_scores
+        node_scores.indicator_code,
+        node_scores.city_code,
+        node_scores.score
+    from node_scores
     inner join indicators
         on
-            indicator_scores.index_code = indicators.index_code
-            and indicator_scores.edition = indicators.edition
-            and indicator_scores.indicator_code = indicators.indicator_code
-    where indicators.parent_code is not null
+            node_scores.index_code = indicators.index_code
+            and node_scores.edition = indicators.edition
+            and node_scores.indicator_code = indicators.indicator_code
 
 ),
 

@@ -14,7 +14,7 @@ indicators as (
 
 indicator_scores as (
 
-    select * from {{ ref('int_indicator_scores') }}
+    select * from {{ ref('fct_indicator_scores') }}
 
 ),
 

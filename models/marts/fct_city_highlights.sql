@@ -2,7 +2,7 @@ with
 
 indicator_scores as (
 
-    select * from {{ ref('int_indicator_scores') }}
+    select * from {{ ref('fct_indicator_scores') }}
 
 ),
 

@@ -18,7 +18,7 @@ scores as (
         dense_rank() over (
             partition by index_code, edition, indicator_code order by {{ comparable('score') }}
         ) as score_order
-    from {{ ref('int_indicator_scores') }}
+    from {{ ref('fct_indicator_scores') }}
     where score is not null
 
 ),

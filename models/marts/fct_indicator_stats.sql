@@ -24,7 +24,7 @@ measured as (
         scores.indicator_code,
         scores.score as value,
         {{ comparable('scores.score') }} as compared_value
-    from {{ ref('int_indicator_scores') }} as scores
+    from {{ ref('fct_indicator_scores') }} as scores
     inner join indicators
         on
             scores.index_code = indicators.index_code

@@ -4,7 +4,7 @@ with
 
 indicator_scores as (
 
-    select * from {{ ref('int_indicator_scores') }}
+    select * from {{ ref('fct_indicator_scores') }}
 
 ),
 

@@ -14,7 +14,7 @@ from city_index.dbt_client import DbtClient
 from city_index.frames import frame_of
 from city_index.settings import Settings
 
-WIDE_TABLES = ("int_observations", "int_city_indicator_values", "int_tertiary_scores", "int_indicator_scores")
+WIDE_TABLES = ("int_observations", "int_city_indicator_values", "int_tertiary_scores")
 CODES = ("index_code", "edition", "indicator_code")
 
 

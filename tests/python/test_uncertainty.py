@@ -33,7 +33,7 @@ def editions(build) -> dict[tuple[str, str], EditionScores]:
         nodes=model("int_scenario_indicators"),
         scores=model("int_tertiary_scores"),
         alternatives=model("int_alternative_scores"),
-        ranks=model("int_indicator_scores"),
+        ranks=model("int_upper_ranks"),
         tiers=model("int_city_tiers"),
     )
     return {edition.key: edition for edition in found}
