@@ -1,6 +1,7 @@
 """The build: the private folder in which the warehouse is built from scratch.
 
-Each rebuild empties the folder and begins anew; nothing in it outlives the next rebuild.
+Each rebuild empties the folder and begins anew. Of the build before only the database is left, and only until dbt has
+built, for what takes long and has not changed (``city_index.worlds.reuse``).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from city_index.checksums import file_sha256
 from city_index.database import identifier, open_database
 from city_index.durability import write_in_one_step
 from city_index.errors import CityIndexError
+from city_index.frames import EARLIER_DATABASE
 from city_index.hashing import code_version, input_hash
 from city_index.helper_process import helper_command, helper_environment
 from city_index.lock import file_lock
@@ -53,6 +55,11 @@ class Build:
         return self.folder / "build.duckdb"
 
     @property
+    def earlier_database(self) -> Path:
+        """The database of the build before, while dbt builds; not there where that was of other code or not audited."""
+        return self.folder / EARLIER_DATABASE
+
+    @property
     def dbt_target(self) -> Path:
         """dbt's target folder: manifest and results."""
         return self.folder / "dbt"
@@ -78,7 +85,7 @@ def _build_folder(settings: Settings) -> Path:
 
 
 def start_build(settings: Settings) -> Build:
-    """Begin a build: fingerprint the inputs and code, and empty the build folder."""
+    """Begin a build: fingerprint the inputs and code, and empty the build folder but for the earlier database."""
     now = datetime.now(UTC)
     build = Build(
         build_id=f"{now:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}",
@@ -87,12 +94,26 @@ def start_build(settings: Settings) -> Build:
         input_hash=input_hash(settings),
         folder=_build_folder(settings),
     )
-    shutil.rmtree(build.folder, ignore_errors=True)
+    _keep_earlier(settings, build)
     (build.folder / "checks").mkdir(parents=True)
     build.dbt_target.mkdir()
     description = {key: value for key, value in asdict(build).items() if key != "folder"}
     (build.folder / "build.json").write_text(json.dumps(description, indent=1), encoding="utf-8")
     return build
+
+
+def _keep_earlier(settings: Settings, build: Build) -> None:
+    """Empty the build folder. The database of the build before stays, where it is of the same code and as audited."""
+    earlier = latest_build(settings)
+    if earlier is None or earlier.code_version != build.code_version or not is_audited(earlier):
+        shutil.rmtree(build.folder, ignore_errors=True)
+        return
+    for path in build.folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path != earlier.database:
+            path.unlink()
+    os.replace(earlier.database, build.earlier_database)
 
 
 def latest_build(settings: Settings) -> Build | None:
@@ -113,7 +134,7 @@ def is_audited(build: Build) -> bool:
     """Whether the build's database is the one that the marts gate saw."""
     try:
         return build.audited_database.read_text(encoding="ascii") == file_sha256(build.database)
-    except FileNotFoundError:
+    except (OSError, ValueError):
         return False
 
 

@@ -4,10 +4,9 @@ In Python for the same reason as int_rank_worlds, and because the indices need a
 for. The arithmetic stands in ``city_index.worlds``.
 """
 
-import pandas
-
-from city_index.frames import table_of
+from city_index.frames import earlier_database, table_of
 from city_index.worlds.editions import read_editions, sensitivity_rows
+from city_index.worlds.reuse import FINGERPRINT, rows_of_editions
 
 COLUMNS = {
     "index_code": "str",
@@ -28,6 +27,7 @@ COLUMNS = {
     "half_width": "float64",
     "is_converged": "bool",
     "random_seed": "int64",
+    FINGERPRINT: "str",
 }
 
 
@@ -43,5 +43,11 @@ def model(dbt, session):
         ranks=dbt.ref("int_upper_ranks"),
         tiers=dbt.ref("int_city_tiers"),
     )
-    rows = [row for edition in editions for row in sensitivity_rows(edition, target_half_width, most)]
-    return table_of(pandas.DataFrame(rows, columns=list(COLUMNS)), COLUMNS, session)
+    rows = rows_of_editions(
+        editions,
+        lambda edition: sensitivity_rows(edition, target_half_width, most),
+        parameters=[target_half_width, most],
+        types=COLUMNS,
+        earlier=(earlier_database(session), dbt.this.schema, dbt.this.identifier),
+    )
+    return table_of(rows, COLUMNS, session)

@@ -6,10 +6,9 @@ at once, which SQL would have to write out as a row for each draw, city and node
 edition, and results do not depend on batches or threads, so two builds agree to the last digit.
 """
 
-import pandas
-
-from city_index.frames import table_of
+from city_index.frames import earlier_database, table_of
 from city_index.worlds.editions import rank_rows, read_editions
+from city_index.worlds.reuse import FINGERPRINT, rows_of_editions
 
 COLUMNS = {
     "index_code": "str",
@@ -28,6 +27,7 @@ COLUMNS = {
     "ranked_draw_count": "int64",
     "draw_count": "int64",
     "random_seed": "int64",
+    FINGERPRINT: "str",
 }
 
 
@@ -42,5 +42,11 @@ def model(dbt, session):
         ranks=dbt.ref("int_upper_ranks"),
         tiers=dbt.ref("int_city_tiers"),
     )
-    rows = [row for edition in editions for row in rank_rows(edition, draw_count)]
-    return table_of(pandas.DataFrame(rows, columns=list(COLUMNS)), COLUMNS, session)
+    rows = rows_of_editions(
+        editions,
+        lambda edition: rank_rows(edition, draw_count),
+        parameters=[draw_count],
+        types=COLUMNS,
+        earlier=(earlier_database(session), dbt.this.schema, dbt.this.identifier),
+    )
+    return table_of(rows, COLUMNS, session)

@@ -99,6 +99,7 @@ def dbt_build_assets(settings: Settings) -> tuple[dg.AssetsDefinition, dict[str,
         for event in invocation.stream():
             events.append(event)
             session.reporter.advance()
+        build.earlier_database.unlink(missing_ok=True)
         row_counts = table_row_counts(settings, build)
         for event in events:
             if isinstance(event, dg.Output):

@@ -1,0 +1,166 @@
+"""What takes long and has not changed is taken over from the build before; anything else is computed."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pytest
+from support import Published, city_index, copy_home, rows
+
+from city_index.builds import Build, latest_build, mark_audited, start_build
+from city_index.settings import PROJECT_DIRECTORY, Settings
+from city_index.worlds.editions import EditionScores
+from city_index.worlds.reuse import FINGERPRINT, fingerprint, rows_of_editions
+from city_index.worlds.tree import Scores, Tree
+
+TYPES = {"edition": "str", "share": "float64", "next_city_code": "str", FINGERPRINT: "str"}
+
+TREE = Tree.of(
+    {"indicator_code": code, "parent_code": parent, "level": level, "weight": 1.0, "aggregation": "arithmetic"}
+    | {"missing_policy": "renormalise", "min_coverage": None}
+    for level, (code, parent) in enumerate([("total", None), ("p", "total"), ("s", "p"), ("t", "s")])
+)
+
+
+def edition_of(label: str = "2020", value: float = 50.0) -> EditionScores:
+    scores = Scores(("a", "b"), np.array([[[value], [np.nan]]]))
+    ranks = np.array([1, 0])
+    return EditionScores(("x", label), 7, TREE, scores, scores, {"total": ranks, "p": ranks}, (ranks, ranks))
+
+
+def test_equal_editions_have_one_fingerprint_and_a_bit_makes_another() -> None:
+    base = fingerprint(edition_of(), [500])
+    assert fingerprint(edition_of(), [500]) == base
+    edition = edition_of()
+    others = [
+        (edition, [501]),
+        (edition, []),
+        (edition_of("2021"), [500]),
+        (edition_of(value=np.nextafter(50.0, 51.0)), [500]),
+        (dataclasses.replace(edition, seed=8), [500]),
+        (dataclasses.replace(edition, tree=dataclasses.replace(TREE, weights=TREE.weights / 2)), [500]),
+        (dataclasses.replace(edition, tree=dataclasses.replace(TREE, aggregations=TREE.aggregations + 1)), [500]),
+        (dataclasses.replace(edition, published={"total": np.array([1, 0])}), [500]),
+        (dataclasses.replace(edition, tiers=(np.array([1, 1]), np.array([1, 0]))), [500]),
+        (dataclasses.replace(edition, published_scores=Scores(("a", "c"), edition.published_scores.values)), [500]),
+    ]
+    found = [fingerprint(*other) for other in others]
+    assert len({base, *found}) == 1 + len(others)
+
+
+@pytest.mark.parametrize("value", [object(), {1, 2}, np.array([None])])
+def test_what_nobody_knows_the_parts_of_has_no_fingerprint(value: Any) -> None:
+    with pytest.raises(TypeError, match="no fingerprint"):
+        fingerprint([value])
+
+
+def _computed(edition: EditionScores) -> Iterator[dict[str, Any]]:
+    for share, follows in ((0.1 + 0.2, "b"), (float("nan"), None)):
+        yield {"edition": edition.key[1], "share": share, "next_city_code": follows}
+
+
+def _never(edition: EditionScores) -> Iterator[dict[str, Any]]:
+    raise AssertionError(f"{edition.key} was computed")
+
+
+def test_rows_of_an_equal_edition_are_taken_over_to_the_last_bit(tmp_path: Path) -> None:
+    path = tmp_path / "earlier.duckdb"
+    earlier = (path, "intermediate", "rows")
+    first = rows_of_editions([edition_of(), edition_of("2021")], _computed, [1], TYPES, earlier)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("create schema intermediate")
+        connection.execute("create table intermediate.rows as from first")
+    again = rows_of_editions([edition_of(), edition_of("2021")], _never, [1], TYPES, earlier)
+    assert again.reset_index(drop=True).equals(first.reset_index(drop=True))
+    assert list(again["edition"]) == ["2020", "2020", "2021", "2021"]
+    with pytest.raises(AssertionError, match="was computed"):
+        rows_of_editions([edition_of(value=51.0)], _never, [1], TYPES, earlier)
+    with pytest.raises(AssertionError, match="was computed"):
+        rows_of_editions([edition_of()], _never, [2], TYPES, earlier)
+    assert rows_of_editions([], _never, [1], TYPES, earlier).empty
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no database" * 1000])
+def test_without_an_earlier_build_that_can_be_read_all_is_computed(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "earlier.duckdb"
+    if content is not None:
+        path.write_bytes(content)
+    for given in (path, None):
+        found = rows_of_editions([edition_of()], _computed, [1], TYPES, (given, "intermediate", "rows"))
+        assert list(found["edition"]) == ["2020", "2020"]
+
+
+def _forget_audit(build: Build) -> None:
+    build.audited_database.unlink()
+
+
+def _damage_audit(build: Build) -> None:
+    build.audited_database.write_bytes(b"\xff")
+
+
+def _change_database(build: Build) -> None:
+    build.database.write_bytes(b"rows!")
+
+
+def _other_code(build: Build) -> None:
+    description = build.folder / "build.json"
+    description.write_text(json.dumps(json.loads(description.read_text()) | {"code_version": "1+abc"}))
+
+
+def _cut_short(build: Build) -> None:
+    (build.folder / "build.json").unlink()
+
+
+@pytest.mark.parametrize("change", [_forget_audit, _damage_audit, _change_database, _other_code, _cut_short])
+def test_only_an_audited_build_of_the_same_code_is_taken_from(tmp_path: Path, change: Callable[[Build], None]) -> None:
+    settings = Settings(project_directory=PROJECT_DIRECTORY, home=tmp_path)
+
+    def built() -> Build:
+        build = start_build(settings)
+        assert not build.database.exists()
+        build.database.write_bytes(b"rows")
+        (build.dbt_target / "manifest.json").write_text("{}")
+        mark_audited(build)
+        return build
+
+    first = built()
+    assert not first.earlier_database.exists()
+    second = built()
+    assert second.earlier_database.read_bytes() == b"rows"
+    assert sorted(path.name for path in second.folder.rglob("*.json")) == ["build.json", "manifest.json"]
+    change(second)
+    third = start_build(settings)
+    assert sorted(path.name for path in third.folder.iterdir()) == ["build.json", "checks", "dbt"]
+    assert list(third.dbt_target.iterdir()) == []
+
+
+def test_a_night_takes_over_what_the_build_before_has_computed(published: Published, tmp_path: Path) -> None:
+    """The earlier build is changed where a reader will see it, and its checksum with it."""
+    settings = Settings(project_directory=PROJECT_DIRECTORY, home=copy_home(published.home, tmp_path / "home"))
+    build = latest_build(settings)
+    changed = "index_code = 'medical_digital' and edition = '2020' and scenario = 'weights' and rank = 1"
+    with duckdb.connect(str(build.database)) as connection:
+        connection.execute(f"update intermediate.int_rank_worlds set top10_share = 0.123 where {changed}")
+    mark_audited(build)
+    run = city_index("run", home=settings.home)
+    assert run.returncode == 0, run.stderr
+    shares = rows(settings.published_database, f"select distinct top10_share from fct_rank_intervals where {changed}")
+    assert shares == [(0.123,)]
+    again = latest_build(settings)
+    assert not again.earlier_database.exists()
+    columns = f"count(*), count(distinct {FINGERPRINT}), count({FINGERPRINT})"
+    for table in ("int_rank_worlds", "int_rank_sensitivities"):
+        ((count, editions, known),) = rows(again.database, f"select {columns} from intermediate.{table}")
+        assert count == known
+        assert (
+            editions
+            == rows(
+                again.database, f"select count(*) from (select distinct index_code, edition from intermediate.{table})"
+            )[0][0]
+        )
