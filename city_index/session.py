@@ -62,7 +62,8 @@ from city_index.releases.assemble import (
     assemble_tables,
     verify_database,
 )
-from city_index.releases.exports import LICENCE_NAME
+from city_index.releases.exporter import Exporter
+from city_index.releases.exports import EXPORT_NAMES, LICENCE_NAME
 from city_index.releases.manifest import Manifest, list_files, write_manifest
 from city_index.retention import prune_home
 from city_index.settings import Settings
@@ -131,6 +132,7 @@ class RebuildSession:
     settings: Settings
     gates: GateClient
     dbt: DbtClient
+    exporter: Exporter
     observer: RunObserver
     outcome: Outcome | None = None
     accepts_removals: bool = False
@@ -355,6 +357,7 @@ class RebuildSession:
         manifest.tables.update(add_release_tables(candidate.folder, manifest, candidate.checks))
         verify_database(candidate.folder, manifest.release_id, manifest.tables)
         self._candidate = candidate
+        self.exporter.start(candidate.folder, manifest)
         self.reporter.finish(f"{len(manifest.tables)} tables")
         return candidate
 
@@ -380,17 +383,19 @@ class RebuildSession:
         return pages
 
     def write_exports(self) -> list[str]:
-        """Write workbook, data package, citation and rights of the assembled release; gives the names of the files.
+        """See that workbook, data package, citation and rights of the assembled release are written, which was begun
+        when it was assembled; gives the names of the files.
 
         Raises:
             GateRefused: this run assembled no release.
+            CityIndexError: they could not be written.
         """
         if self._has_nothing_new():
             return []
-        from city_index.releases.exports import EXPORT_NAMES, write_exports
-
         self.reporter.stage("exports")
-        write_exports(self._candidate.folder, self._candidate.manifest, self.settings.workbook_rows)
+        if not self.exporter.is_running:  # it failed, and is tried again
+            self.exporter.start(self._candidate.folder, self._candidate.manifest)
+        self.exporter.wait()
         self.reporter.finish(f"{len(EXPORT_NAMES)} files")
         return list(EXPORT_NAMES)
 
@@ -588,8 +593,11 @@ def _open_session(settings: Settings, observer: RunObserver) -> Iterator[Rebuild
         temporary_files_in(settings.temporary),
         ObservedGates(settings, observer) as gates,
         DbtClient(settings) as dbt,
+        Exporter(settings) as exporter,
     ):
-        session = RebuildSession(settings=settings, gates=gates, dbt=dbt, observer=observer, completed=completed)
+        session = RebuildSession(
+            settings=settings, gates=gates, dbt=dbt, exporter=exporter, observer=observer, completed=completed
+        )
         with _active_guard:
             _active = session
         try:

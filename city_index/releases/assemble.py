@@ -24,6 +24,10 @@ DATABASE_NAME = "city_index.duckdb"
 # The oldest storage format that DuckDB still writes; clients from 1.1 on open it.
 STORAGE_VERSION = "v1.0.0"
 
+# The key of rows that were inserted stays in memory, and can go to disk only once it is written there. So long tables
+# are inserted in pieces.
+_PIECE_ROWS = 1_000_000
+
 # Tables that say when and how a release was made; they are left out of the content hash.
 RELEASE_TABLES = ("meta_release", "meta_checks")
 
@@ -90,13 +94,28 @@ def _copy_table(connection: duckdb.DuckDBPyConnection, table: str, key: Sequence
     key_list = ", ".join(identifier(column) for column in key)
     target = f"release.main.{identifier(table)}"
     connection.execute(f"create table {target} ({', '.join(definitions)}, primary key ({key_list}))")
-    connection.execute(f"insert into {target} select * from build.main.{identifier(table)} order by {key_list}")
+    _insert_ordered(connection, f"build.main.{identifier(table)}", target, key_list)
     (comment,) = connection.execute(
         "select comment from duckdb_tables() where database_name = 'build' and schema_name = 'main' and table_name = ?",
         [table],
     ).fetchone()
     _comment_on(connection, target, comment, {name: text for name, _type, _null, text in columns})
     return connection.execute(f"select count(*) from {target}").fetchone()[0]
+
+
+def _insert_ordered(connection: duckdb.DuckDBPyConnection, source: str, target: str, key_list: str) -> None:
+    """Insert the rows of a table of the build into one of the release, ordered by its key."""
+    (count,) = connection.execute(f"select count(*) from {source}").fetchone()
+    if count <= _PIECE_ROWS:
+        connection.execute(f"insert into {target} select * from {source} order by {key_list}")
+        return
+    connection.execute(f"create temp table ordered as select * from {source} order by {key_list}")
+    for start in range(0, count, _PIECE_ROWS):
+        connection.execute(
+            f"insert into {target} select * from ordered where rowid >= {start} and rowid < {start + _PIECE_ROWS}"
+        )
+        connection.execute("checkpoint release")
+    connection.execute("drop table ordered")
 
 
 def _comment_on(

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 import shutil
+import signal
 import time
 import zipfile
+from collections.abc import Iterator
 from datetime import date, datetime
 from pathlib import Path
 
@@ -22,7 +25,10 @@ from support import Published, rows
 from city_index.checks import Check
 from city_index.checksums import file_sha256
 from city_index.database import identifier
+from city_index.errors import CityIndexError
+from city_index.releases import assemble
 from city_index.releases.assemble import DATABASE_NAME, STORAGE_VERSION, add_release_tables, assemble_tables
+from city_index.releases.exporter import Exporter
 from city_index.releases.exports import (
     CITATION_NAME,
     DATA_PACKAGE_NAME,
@@ -33,7 +39,7 @@ from city_index.releases.exports import (
 )
 from city_index.releases.manifest import Manifest, read_manifest
 from city_index.releases.workbook import TEXT_UNITS, fitted, sheet_names
-from city_index.settings import PROJECT_DIRECTORY
+from city_index.settings import PROJECT_DIRECTORY, Settings
 
 ALL_ROWS = 1_000_000
 SOME_ROWS = 1_000
@@ -605,3 +611,69 @@ def test_a_release_of_many_indices_says_of_each_what_is_true_of_it(editions: Edi
     assert {line.split(": ", 1)[0] for line in said} == {
         label.removeprefix("index ") for label, notice in wanted.items() if notice
     }
+
+
+@pytest.fixture
+def exporter(tmp_path: Path) -> Iterator[Exporter]:
+    with Exporter(Settings(project_directory=PROJECT_DIRECTORY, home=tmp_path)) as exporter:
+        yield exporter
+
+
+def test_a_helper_writes_the_same_exports(tmp_path: Path, exporter: Exporter) -> None:
+    folder, manifest = a_release(tmp_path, EDITIONS + RECONSTRUCTED)
+    exporter.start(folder, manifest)
+    exporter.wait()
+    assert not exporter.is_running
+    written = {name: (folder / name).read_bytes() for name in EXPORT_NAMES}
+    write_exports(folder, manifest, Settings.from_environment().workbook_rows)
+    assert {name: (folder / name).read_bytes() for name in EXPORT_NAMES} == written
+
+
+def test_exports_that_a_helper_cannot_write_are_told_and_can_be_begun_again(tmp_path: Path, exporter: Exporter) -> None:
+    folder, manifest = a_release(tmp_path, EDITIONS + REAL)
+    (folder / WORKBOOK_NAME).mkdir()
+    exporter.start(folder, manifest)
+    with pytest.raises(CityIndexError, match=rf"^the exports could not be written: .*{WORKBOOK_NAME}.*; run again$"):
+        exporter.wait()
+    exporter.start(folder, manifest)
+    os.kill(exporter.pid, signal.SIGKILL)
+    with pytest.raises(CityIndexError, match="their process ended with exit code -9"):
+        exporter.wait()
+    (folder / WORKBOOK_NAME).rmdir()
+    exporter.start(folder, manifest)
+    exporter.wait()
+    assert (folder / LICENCE_NAME).is_file()
+
+
+def test_a_helper_ends_with_its_session(tmp_path: Path) -> None:
+    folder, manifest = a_release(tmp_path, EDITIONS + REAL)
+    with Exporter(Settings(project_directory=PROJECT_DIRECTORY, home=tmp_path)) as exporter:
+        exporter.start(folder, manifest)
+        os.kill(exporter.pid, signal.SIGSTOP)
+        pid = exporter.pid
+    assert exporter.pid is None
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_a_long_table_is_inserted_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = [7 * place % 101 for place in range(101)]
+    script = "create table numbers (name varchar, number integer, primary key (number));" + "".join(
+        f"insert into numbers values ('{number:03}', {number});" for number in numbers
+    )
+    whole, _manifest = a_release(_made(tmp_path / "whole"), EDITIONS + REAL + script)
+    for piece_rows in (10, 100, 101):
+        monkeypatch.setattr(assemble, "_PIECE_ROWS", piece_rows)
+        pieces, manifest = a_release(_made(tmp_path / str(piece_rows)), EDITIONS + REAL + script)
+        assert manifest.tables["numbers"] == 101
+        for name in ("parquet/numbers.parquet", "csv/numbers.csv"):
+            assert (pieces / name).read_bytes() == (whole / name).read_bytes()
+        with duckdb.connect(str(pieces / DATABASE_NAME)) as connection:
+            assert connection.execute("select number from numbers").fetchall() == [(number,) for number in range(101)]
+            with pytest.raises(duckdb.ConstraintException, match=r"[Dd]uplicate key"):
+                connection.execute("insert into numbers values ('x', 100)")
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder

@@ -63,6 +63,8 @@ def release_assets(mart_keys: dict[str, dg.AssetKey]) -> list[dg.AssetsDefinitio
         kinds={"xlsx", "json"},
         deps=[ASSEMBLED_RELEASE],
         description="The workbook, the data package, the citation and the notes on rights of the assembled release.",
+        # They are being written since the release was assembled: the report is drawn meanwhile.
+        op_tags={"dagster/priority": "-1"},
         **common,
     )
     def exports(session: dg.ResourceParam[RebuildSession]) -> dg.MaterializeResult:
