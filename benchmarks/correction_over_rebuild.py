@@ -8,13 +8,12 @@ the same home whose build was deleted; what dbt parsed of the project is there f
 from __future__ import annotations
 
 import itertools
-import shutil
 import statistics
 import sys
 
 from benchmarks.generated import INDEX_CODE, GeneratedIndex
 from benchmarks.measuring import RATIO, SHARE, BrokenBenchmark, Figure, Findings, Plan, Run, in_turn, ratios, run
-from benchmarks.nightly_over_dbt import drop_observation, night, short_environment, stage_shares
+from benchmarks.nightly_over_dbt import drop_observation, forget_build, night, short_environment, stage_shares
 from benchmarks.warehouse import shares_by_node
 from city_index.builds import latest_build
 from city_index.database import open_database
@@ -41,10 +40,7 @@ def measure(plan: Plan) -> Findings:
 
     def corrected_night(is_rebuild: bool) -> Run:
         if is_rebuild:
-            build = latest_build(settings)
-            if build is None:
-                raise BrokenBenchmark("the night left no build")
-            shutil.rmtree(build.folder)
+            forget_build(settings)
         value = float(next(values))
         row = {"index_code": INDEX_CODE, "edition": edition, "city_code": _CITY, "indicator_code": _LEAF}
         drop_observation(settings, f"correction-{value:g}", row | {"value": str(value)})

@@ -1,8 +1,9 @@
 """The wall time of `city-index run` over that of a bare `dbt build` of the same project.
 
-Each starts from what a second night finds: the project is parsed, the warehouse is built from scratch. The night
-lands one changed observation, so that it has a release to publish, with exports and report; beside it stands a night
-that finds nothing new. The bare build is everything that dbt does, its tests included.
+Each starts from what a second night finds: the project is parsed, the warehouse is built from scratch. The build before
+is deleted, so that a night computes all that the bare build does. The night lands one changed observation, so that it
+has a release to publish, with exports and report; beside it stands a night that finds nothing new. The bare build is
+everything that dbt does, its tests included.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import csv
 import itertools
 import re
+import shutil
 import statistics
 import sys
 from collections.abc import Mapping
@@ -29,6 +31,7 @@ from benchmarks.measuring import (
     run,
 )
 from benchmarks.warehouse import Warehouse
+from city_index.builds import latest_build
 from city_index.releases.store import current_release
 from city_index.settings import PROJECT_DIRECTORY, Settings
 
@@ -92,6 +95,14 @@ def land_change(settings: Settings, number: int) -> None:
     drop_observation(settings, f"change-{number}", changed)
 
 
+def forget_build(settings: Settings) -> None:
+    """Delete the build that a night left, so that the next one takes nothing over from it."""
+    build = latest_build(settings)
+    if build is None:
+        raise BrokenBenchmark("the night left no build")
+    shutil.rmtree(build.folder)
+
+
 def measure(plan: Plan) -> Findings:
     """Time a night that publishes, one that finds nothing new, and a bare build in turn; and the first one's stages."""
     # Two homes: a night publishes, keeps releases and parses for itself.
@@ -106,13 +117,18 @@ def measure(plan: Plan) -> Findings:
     def publishing_night() -> Run:
         before = current_release(of_night)
         land_change(of_night, next(changes))
+        forget_build(of_night)
         found = night(of_night, environment)
         if current_release(of_night) == before:
             raise BrokenBenchmark(f"a night after a change published nothing: {found.said[-500:]}")
         return found
 
+    def unchanged_night() -> Run:
+        forget_build(of_night)
+        return night(of_night, environment)
+
     found = in_turn(
-        {"night": publishing_night, "unchanged": lambda: night(of_night, environment), "bare": bare.build},
+        {"night": publishing_night, "unchanged": unchanged_night, "bare": bare.build},
         plan.pair_count(5),
     )
     seconds = {side: [each.seconds for each in runs] for side, runs in found.items()}

@@ -1,7 +1,7 @@
 """The build: the private folder in which the warehouse is built from scratch.
 
-Each rebuild empties the folder and begins anew. Of the build before only the database is left, and only until dbt has
-built, for what takes long and has not changed (``city_index.worlds.reuse``).
+Each rebuild empties the folder and begins anew. Of the build before only those rows are left, and only until dbt has
+built, that take long and name what they follow from (``city_index.earlier``).
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from city_index.checks import BUILT_KINDS, PASSED, Check
 from city_index.checksums import file_sha256
-from city_index.database import identifier, open_database
+from city_index.database import identifier, in_bounded_memory, open_database
 from city_index.durability import write_in_one_step
+from city_index.earlier import EARLIER_DATABASE, copy_takeable
 from city_index.errors import CityIndexError
-from city_index.frames import EARLIER_DATABASE
 from city_index.hashing import code_version, input_hash
 from city_index.helper_process import helper_command, helper_environment
 from city_index.lock import file_lock
@@ -56,7 +58,7 @@ class Build:
 
     @property
     def earlier_database(self) -> Path:
-        """The database of the build before, while dbt builds; not there where that was of other code or not audited."""
+        """What can be taken over from the build before, while dbt builds; not there where there is nothing."""
         return self.folder / EARLIER_DATABASE
 
     @property
@@ -75,6 +77,11 @@ class Build:
         return self.folder / "checks" / "marts.json"
 
     @property
+    def sound_database(self) -> Path:
+        """The SHA-256 of the database of a build that went through to the end."""
+        return self.folder / "checks" / "sound.sha256"
+
+    @property
     def audited_database(self) -> Path:
         """The SHA-256 of the database at the time of the marts gate."""
         return self.folder / "checks" / "audited.sha256"
@@ -85,7 +92,7 @@ def _build_folder(settings: Settings) -> Path:
 
 
 def start_build(settings: Settings) -> Build:
-    """Begin a build: fingerprint the inputs and code, and empty the build folder but for the earlier database."""
+    """Begin a build: fingerprint the inputs and code, and empty the build folder but for what can be taken over."""
     now = datetime.now(UTC)
     build = Build(
         build_id=f"{now:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}",
@@ -94,26 +101,39 @@ def start_build(settings: Settings) -> Build:
         input_hash=input_hash(settings),
         folder=_build_folder(settings),
     )
-    _keep_earlier(settings, build)
+    earlier = _copy_earlier(settings, build)
+    shutil.rmtree(build.folder, ignore_errors=True)
     (build.folder / "checks").mkdir(parents=True)
     build.dbt_target.mkdir()
+    if earlier is not None:
+        os.replace(earlier, build.earlier_database)
     description = {key: value for key, value in asdict(build).items() if key != "folder"}
     (build.folder / "build.json").write_text(json.dumps(description, indent=1), encoding="utf-8")
     return build
 
 
-def _keep_earlier(settings: Settings, build: Build) -> None:
-    """Empty the build folder. The database of the build before stays, where it is of the same code and as audited."""
+def _copy_earlier(settings: Settings, build: Build) -> Path | None:
+    """Copy what can be taken over from the build before, which is about to go, to a database of its own; says where.
+
+    None where no build went through to the end, where it is of other code, or where it cannot be copied.
+    """
+    target = settings.warehouse / f".{EARLIER_DATABASE}"
+    _remove_with_log(target)
     earlier = latest_build(settings)
-    if earlier is None or earlier.code_version != build.code_version or not is_audited(earlier):
-        shutil.rmtree(build.folder, ignore_errors=True)
-        return
-    for path in build.folder.iterdir():
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        elif path != earlier.database:
-            path.unlink()
-    os.replace(earlier.database, build.earlier_database)
+    if earlier is None or earlier.code_version != build.code_version or not _is_sound(earlier):
+        return None
+    try:
+        memory = in_bounded_memory(settings.build_memory_bytes, settings.temporary / "spilled")
+        copy_takeable(earlier.database, target, memory)
+    except (duckdb.Error, OSError):  # then all is computed, as it is without an earlier build
+        _remove_with_log(target)
+        return None
+    return target
+
+
+def _remove_with_log(database: Path) -> None:
+    for path in database.parent.glob(f"{database.name}*"):
+        path.unlink()
 
 
 def latest_build(settings: Settings) -> Build | None:
@@ -132,8 +152,21 @@ def mark_audited(build: Build) -> None:
 
 def is_audited(build: Build) -> bool:
     """Whether the build's database is the one that the marts gate saw."""
+    return _has_checksum(build.database, build.audited_database)
+
+
+def mark_sound(build: Build) -> None:
+    """Note that a build, as it was audited, has passed every gate and was published or found to be nothing new."""
+    shutil.copyfile(build.audited_database, build.sound_database)
+
+
+def _is_sound(build: Build) -> bool:
+    return _has_checksum(build.database, build.sound_database)
+
+
+def _has_checksum(path: Path, noted: Path) -> bool:
     try:
-        return build.audited_database.read_text(encoding="ascii") == file_sha256(build.database)
+        return noted.read_text(encoding="ascii") == file_sha256(path)
     except (OSError, ValueError):
         return False
 

@@ -13,6 +13,8 @@ import sys
 
 WAIT = "--wait"
 
+_WORLDS = ("city_index.worlds.editions", "city_index.worlds.reuse")
+
 
 def main() -> int:
     """Run dbt; gives its exit code."""
@@ -37,7 +39,7 @@ def main() -> int:
 
 def _load() -> None:
     """Load what a build will need: the adapter, and what the Python models compute with."""
-    for module in ("dbt.adapters.duckdb", "pandas", "scipy.optimize", "city_index.worlds.editions"):
+    for module in ("dbt.adapters.duckdb", "pandas", "scipy.optimize", *_WORLDS):
         importlib.import_module(module)
 
 

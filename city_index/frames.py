@@ -7,7 +7,6 @@ once; dbt gives it a DuckDB relation or a Spark data frame for each table that i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,9 +15,6 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyRelation
 
     Table = DuckDBPyRelation | pyspark.sql.DataFrame
-
-# The database of the build before, beside the one that is built.
-EARLIER_DATABASE = "earlier.duckdb"
 
 
 def frame_of(table: Table, columns: Sequence[str] | None = None, where: str | None = None) -> pandas.DataFrame:
@@ -47,24 +43,8 @@ def table_of(frame: pandas.DataFrame, types: Mapping[str, str], session: Any) ->
         session: the second argument of the model: a DuckDB connection or a Spark session.
     """
     typed = frame[list(types)].astype(dict(types))
-    if not _is_of_spark(session):
+    if not hasattr(session, "createDataFrame"):
         return typed
     import pyarrow
 
     return session.createDataFrame(pyarrow.Table.from_pandas(typed, preserve_index=False))
-
-
-def earlier_database(session: Any) -> Path | None:
-    """Where the database of the build before stands, if there is one; None where an engine keeps none.
-
-    Args:
-        session: the second argument of a Python model.
-    """
-    if _is_of_spark(session):
-        return None
-    (path,) = session.execute("select path from duckdb_databases() where database_name = current_database()").fetchone()
-    return Path(path).with_name(EARLIER_DATABASE) if path else None
-
-
-def _is_of_spark(session: Any) -> bool:
-    return hasattr(session, "createDataFrame")

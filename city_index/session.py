@@ -25,6 +25,7 @@ from city_index.builds import (
     keep_passed_unit_tests,
     latest_build,
     mark_audited,
+    mark_sound,
     passed_unit_tests,
     primary_keys,
     start_build,
@@ -431,6 +432,7 @@ class RebuildSession:
         store.prune(self.settings)
         manifest = store.current_release(self.settings)
         self.outcome = Outcome(kind=kind, manifest=manifest, checks=checks)
+        mark_sound(self.build)
         # What was completed at the beginning has been told then.
         self.observer.published(UNCHANGED if is_unchanged and kind == self.completed else kind, manifest)
         self.reporter.finish(f"{kind}: release {manifest.release_id}")
@@ -443,6 +445,8 @@ class RebuildSession:
         for part, name in (("report", f"{REPORT_FOLDER}/{DBT_DOCS}"), ("exports", LICENCE_NAME)):
             if not (candidate.folder / name).is_file():
                 raise GateRefused(f"this run did not write the {part} of the release; run the whole job")
+        if self.exporter.is_running:  # nobody has waited for what it writes
+            raise GateRefused("this run did not wait for the exports of the release; run the whole job")
 
     def _leave_unchanged(self, current: Manifest | None) -> str:
         """See that the wanted release is the published one; says what that took."""

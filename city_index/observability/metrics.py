@@ -228,15 +228,16 @@ METRICS = (
     Metric(
         "stage_duration_seconds",
         GAUGE,
-        "How long each stage of the last run took; the landing of all files is one stage.",
+        "How long each stage of the last run took; the landing of all files is one stage, and that of the exports is what "
+        "was still to be waited for.",
         _stage_durations,
         ("stage",),
     ),
     Metric(
         "run_peak_memory_bytes",
         GAUGE,
-        "The most memory of the last run at once: of the process itself (run), of its largest helper, dbt or the gate "
-        "worker (helper).",
+        "The most memory of the last run at once: of the process itself (run), of its largest helper, such as dbt "
+        "(helper).",
         _memory,
         ("process",),
     ),

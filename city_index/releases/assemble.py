@@ -116,6 +116,9 @@ def _insert_ordered(connection: duckdb.DuckDBPyConnection, source: str, target: 
         )
         connection.execute("checkpoint release")
     connection.execute("drop table ordered")
+    (inserted,) = connection.execute(f"select count(*) from {target}").fetchone()
+    if inserted != count:
+        raise CityIndexError(f"{target} got {inserted} of {count} rows; run again")
 
 
 def _comment_on(

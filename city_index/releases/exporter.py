@@ -62,6 +62,7 @@ class Exporter:
             cwd=PROJECT_DIRECTORY,
             env=helper_environment(os.environ),
             encoding="utf-8",
+            errors="replace",
         )
         request = {
             "folder": str(folder),
@@ -78,12 +79,15 @@ class Exporter:
         Raises:
             CityIndexError: they could not be written.
         """
-        said = self._process.stdout.read()
-        exit_code = self._process.wait()
-        self.close()
+        try:
+            said = self._process.stdout.read()
+            exit_code = self._process.wait()
+        finally:
+            self.close()
         if exit_code:
-            last_words = said.strip().splitlines()[-1:] or [f"their process ended with exit code {exit_code}"]
-            raise CityIndexError(f"the exports could not be written: {last_words[0]}; run again")
+            last_words = said.strip().splitlines()[-1:] if exit_code > 0 else []
+            why = last_words[0] if last_words else f"their process ended with exit code {exit_code}"
+            raise CityIndexError(f"the exports could not be written: {why}; run again")
 
     def close(self) -> None:
         """End a helper that is still writing."""

@@ -1,35 +1,45 @@
 """Rows of editions that the build before has computed already: taken over, not computed anew.
 
-What belongs here: telling whether an edition is the same, to the bit, and taking its rows over. Rows follow from an
-edition, from parameters and from the code alone, and a build is held against the earlier one of the same code only
-(``city_index.builds.start_build``); so rows taken over are those that would be computed, and the warehouse stays a pure
-function of its inputs. An edition that differs in anything is computed.
+What belongs here: telling whether an edition is the same, to the bit. Rows follow from an edition, from parameters and
+from the code alone. So rows taken over are those that would be computed, and the warehouse stays a pure function of its
+inputs. An edition that differs in anything is computed.
 """
 
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import duckdb
 import numpy as np
+import scipy
 
-from city_index.database import identifier, open_database
+from city_index.earlier import FINGERPRINT, EarlierRows
 
 if TYPE_CHECKING:
     import pandas
 
     from city_index.worlds.editions import EditionScores
 
-# The column that tells what the rows of an edition follow from.
-FINGERPRINT = "edition_sha256"
+__all__ = ["FINGERPRINT", "fingerprint", "rows_of_editions"]
+
+
+def _sources() -> list[str]:
+    """The hashes of the modules that compute, as they are when they are loaded, and the versions of what they use."""
+    modules = sorted(Path(__file__).parent.glob("*.py"))
+    digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in modules]
+    return [*digests, np.__version__, scipy.__version__, sys.version]
+
+
+# A process that has loaded the code computes with that, whatever stands on the disk by then.
+_SOURCES = _sources()
 
 
 def fingerprint(*values: Any) -> str:
-    """One SHA-256, in hex, over everything that values hold: equal for values that are the same to the bit.
+    """One SHA-256, in hex, over everything that values hold and the code: equal for what is the same to the bit.
 
     Args:
         values: text, numbers, arrays, dataclasses, and sequences and mappings of these.
@@ -38,28 +48,28 @@ def fingerprint(*values: Any) -> str:
         TypeError: a value holds something else, of which nobody knows what it consists of.
     """
     digest = hashlib.sha256()
-    _add(digest, [np.__version__, values])
+    _add(digest, [_SOURCES, values])
     return digest.hexdigest()
 
 
 def _add(digest: Any, value: Any) -> None:
     if isinstance(value, np.ndarray) and not value.dtype.hasobject:
-        content: str | bytes = np.ascontiguousarray(value).tobytes()
-        head, parts = f"array {value.dtype.str} {value.shape}", ()
-    elif is_dataclass(value):
-        head, content = type(value).__name__, ""
+        digest.update(f"array {value.dtype.str} {value.shape}\n".encode())
+        digest.update(np.ascontiguousarray(value))
+        return
+    parts: Sequence[Any] = ()
+    content = ""
+    if is_dataclass(value):
         parts = [(each.name, getattr(value, each.name)) for each in fields(value)]
     elif isinstance(value, Mapping):
-        head, content, parts = "mapping", "", sorted(value.items())
+        parts = sorted(value.items())
     elif isinstance(value, (list, tuple)):
-        head, content, parts = "sequence", "", value
-    elif value is None or isinstance(value, (str, int, float)):
-        head, content, parts = type(value).__name__, repr(value), ()
+        parts = value
+    elif value is None or isinstance(value, (str, int, float, np.generic)):
+        content = repr(value)
     else:
         raise TypeError(f"no fingerprint is known of {type(value).__name__}")
-    content = content.encode() if isinstance(content, str) else content
-    digest.update(f"{head} {len(content)} {len(parts)}\n".encode())
-    digest.update(content)
+    digest.update(f"{type(value).__name__} {len(parts)} {len(content)} {content}\n".encode())
     for part in parts:
         _add(digest, part)
 
@@ -69,40 +79,25 @@ def rows_of_editions(
     compute: Callable[[EditionScores], Iterable[Mapping[str, Any]]],
     parameters: Sequence[int | float],
     types: Mapping[str, str],
-    earlier: tuple[Path | None, str, str],
+    earlier: EarlierRows,
 ) -> pandas.DataFrame:
-    """The rows of editions, in their order: of each that the earlier build had too, its rows there.
+    """The rows of editions, in their order: of each that the build before had too, its rows there.
 
     Args:
         editions: the editions.
         compute: gives the rows of one.
         parameters: all that these follow from beside the edition and the code.
         types: the columns of a row with their pandas types, ``FINGERPRINT`` among them.
-        earlier: where the database of the build before stands, if it does, and schema and name of the table in it.
+        earlier: the rows of the build before.
     """
     import pandas
 
-    taken = _earlier_rows(earlier, list(types))
     frames = []
     for edition in editions:
         known = fingerprint(edition, list(parameters))
-        if known not in taken:
+        frame = earlier.of(known, list(types))
+        if frame is None:
             rows = ({**row, FINGERPRINT: known} for row in compute(edition))
-            taken[known] = pandas.DataFrame(rows, columns=list(types))
-        frames.append(taken[known].astype(dict(types)))
+            frame = pandas.DataFrame(rows, columns=list(types))
+        frames.append(frame.astype(dict(types)))
     return pandas.concat(frames) if frames else pandas.DataFrame(columns=list(types))
-
-
-def _earlier_rows(earlier: tuple[Path | None, str, str], columns: Sequence[str]) -> dict[str, pandas.DataFrame]:
-    """The rows of a table of the build before, by fingerprint; none where they cannot be read."""
-    path, schema, table = earlier
-    if path is None or not path.is_file():
-        return {}
-    try:
-        with open_database(path) as connection:
-            frame = connection.execute(
-                f"select {', '.join(map(identifier, columns))} from {identifier(schema)}.{identifier(table)}"
-            ).df()
-    except duckdb.Error:  # all is computed, as it is without an earlier build
-        return {}
-    return dict(list(frame.groupby(FINGERPRINT)))

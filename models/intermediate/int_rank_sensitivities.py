@@ -4,9 +4,10 @@ In Python for the same reason as int_rank_worlds, and because the indices need a
 for. The arithmetic stands in ``city_index.worlds``.
 """
 
-from city_index.frames import earlier_database, table_of
+from city_index.earlier import FINGERPRINT, earlier_rows
+from city_index.frames import table_of
 from city_index.worlds.editions import read_editions, sensitivity_rows
-from city_index.worlds.reuse import FINGERPRINT, rows_of_editions
+from city_index.worlds.reuse import rows_of_editions
 
 COLUMNS = {
     "index_code": "str",
@@ -43,11 +44,12 @@ def model(dbt, session):
         ranks=dbt.ref("int_upper_ranks"),
         tiers=dbt.ref("int_city_tiers"),
     )
-    rows = rows_of_editions(
-        editions,
-        lambda edition: sensitivity_rows(edition, target_half_width, most),
-        parameters=[target_half_width, most],
-        types=COLUMNS,
-        earlier=(earlier_database(session), dbt.this.schema, dbt.this.identifier),
-    )
+    with earlier_rows(dbt, session) as earlier:
+        rows = rows_of_editions(
+            editions,
+            lambda edition: sensitivity_rows(edition, target_half_width, most),
+            parameters=[target_half_width, most],
+            types=COLUMNS,
+            earlier=earlier,
+        )
     return table_of(rows, COLUMNS, session)

@@ -6,9 +6,10 @@ at once, which SQL would have to write out as a row for each draw, city and node
 edition, and results do not depend on batches or threads, so two builds agree to the last digit.
 """
 
-from city_index.frames import earlier_database, table_of
+from city_index.earlier import FINGERPRINT, earlier_rows
+from city_index.frames import table_of
 from city_index.worlds.editions import rank_rows, read_editions
-from city_index.worlds.reuse import FINGERPRINT, rows_of_editions
+from city_index.worlds.reuse import rows_of_editions
 
 COLUMNS = {
     "index_code": "str",
@@ -42,11 +43,12 @@ def model(dbt, session):
         ranks=dbt.ref("int_upper_ranks"),
         tiers=dbt.ref("int_city_tiers"),
     )
-    rows = rows_of_editions(
-        editions,
-        lambda edition: rank_rows(edition, draw_count),
-        parameters=[draw_count],
-        types=COLUMNS,
-        earlier=(earlier_database(session), dbt.this.schema, dbt.this.identifier),
-    )
+    with earlier_rows(dbt, session) as earlier:
+        rows = rows_of_editions(
+            editions,
+            lambda edition: rank_rows(edition, draw_count),
+            parameters=[draw_count],
+            types=COLUMNS,
+            earlier=earlier,
+        )
     return table_of(rows, COLUMNS, session)

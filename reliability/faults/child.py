@@ -14,6 +14,7 @@ import resource
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -24,6 +25,7 @@ from city_index.leftovers import remove_leftovers
 from city_index.lock import rebuild_lock
 from city_index.progress import SilentReporter
 from city_index.releases import store
+from city_index.releases.exporter import Exporter
 from city_index.session import rebuild_session
 from city_index.settings import Settings
 from reliability.killing.homes import prepare_release
@@ -125,6 +127,14 @@ def main() -> None:
     reporter = FaultyReporter(arguments.at, happen)
     if arguments.at is None:
         happen()
+    if arguments.at == "exports":  # they are begun when the release is assembled, and their stage is for waiting
+        begin = Exporter.start
+
+        def begin_with_fault(*given: Any) -> None:
+            happen()
+            begin(*given)
+
+        Exporter.start = begin_with_fault
     _add_commands(reporter)
     run_command.reporter_for_stdout = lambda *_format: reporter
     sys.argv = ["city-index", *arguments.command]

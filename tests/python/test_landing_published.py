@@ -143,7 +143,10 @@ def test_unit_tests_run_once_for_each_version_of_the_code(landed, published: Pub
 
 def test_landing_again_and_deleting_the_warehouse_change_nothing(landed, tmp_path: Path) -> None:
     """The warehouse is a function of seeds, raw/ and code; a file landed before adds nothing."""
-    home, *_runs = landed
+    home, one, _status, two = landed
+    # What the runs so far have published was not all computed by them.
+    for run in (one, two):
+        assert "worlds of 2 editions as in the build before" in run.stdout
     home = copy_home(home, tmp_path / "home")
     (archived,) = (home / "archive").rglob("corrected.csv")
     archived.rename(home / "landing" / "observations" / "once more.csv")
@@ -152,6 +155,7 @@ def test_landing_again_and_deleting_the_warehouse_change_nothing(landed, tmp_pat
     run = city_index("run", home=home)
     assert run.returncode == 0, run.stderr
     assert "once more.csv: landed before" in run.stdout and "are unchanged" in run.stdout
+    assert "worlds of 0 editions as in the build before" in run.stdout
     assert rows(home / "published" / "city_index.duckdb", "select content_hash from meta_release") == before
 
 

@@ -10,13 +10,16 @@ from typing import Any
 
 import duckdb
 import numpy as np
+import pandas
 import pytest
 from support import Published, city_index, copy_home, rows
 
-from city_index.builds import Build, latest_build, mark_audited, start_build
+from city_index.builds import Build, latest_build, mark_audited, mark_sound, start_build
+from city_index.earlier import FINGERPRINT, count_taken_over, rows_of_database
 from city_index.settings import PROJECT_DIRECTORY, Settings
+from city_index.worlds import reuse
 from city_index.worlds.editions import EditionScores
-from city_index.worlds.reuse import FINGERPRINT, fingerprint, rows_of_editions
+from city_index.worlds.reuse import fingerprint, rows_of_editions
 from city_index.worlds.tree import Scores, Tree
 
 TYPES = {"edition": "str", "share": "float64", "next_city_code": "str", FINGERPRINT: "str"}
@@ -69,21 +72,41 @@ def _never(edition: EditionScores) -> Iterator[dict[str, Any]]:
     raise AssertionError(f"{edition.key} was computed")
 
 
-def test_rows_of_an_equal_edition_are_taken_over_to_the_last_bit(tmp_path: Path) -> None:
-    path = tmp_path / "earlier.duckdb"
-    earlier = (path, "intermediate", "rows")
-    first = rows_of_editions([edition_of(), edition_of("2021")], _computed, [1], TYPES, earlier)
+def _rows(
+    path: Path | None, *editions: EditionScores, compute: Callable = _computed, parameters: tuple = (1,)
+) -> pandas.DataFrame:
+    with rows_of_database(path, "intermediate.rows") as earlier:
+        return rows_of_editions(editions, compute, parameters, TYPES, earlier).reset_index(drop=True)
+
+
+def _store(path: Path, rows: pandas.DataFrame) -> None:
     with duckdb.connect(str(path)) as connection:
         connection.execute("create schema intermediate")
-        connection.execute("create table intermediate.rows as from first")
-    again = rows_of_editions([edition_of(), edition_of("2021")], _never, [1], TYPES, earlier)
-    assert again.reset_index(drop=True).equals(first.reset_index(drop=True))
-    assert list(again["edition"]) == ["2020", "2020", "2021", "2021"]
+        connection.register("given", rows.assign(index_code="x"))
+        connection.execute("create table intermediate.rows as from given")
+        connection.execute("create table intermediate.others as select 1 as one")
+
+
+def test_rows_of_an_equal_edition_are_taken_over_to_the_last_bit(tmp_path: Path) -> None:
+    path = tmp_path / "earlier.duckdb"
+    first = _rows(path, edition_of(), edition_of("2021"))
+    _store(path, first)
+    assert _rows(path, edition_of("2021"), compute=_never).equals(first[2:].reset_index(drop=True))
+    again = _rows(path, edition_of("2021"), edition_of(), compute=_never)
+    assert list(again["edition"]) == ["2021", "2021", "2020", "2020"]
     with pytest.raises(AssertionError, match="was computed"):
-        rows_of_editions([edition_of(value=51.0)], _never, [1], TYPES, earlier)
+        _rows(path, edition_of(value=51.0), compute=_never)
     with pytest.raises(AssertionError, match="was computed"):
-        rows_of_editions([edition_of()], _never, [2], TYPES, earlier)
-    assert rows_of_editions([], _never, [1], TYPES, earlier).empty
+        _rows(path, edition_of(), compute=_never, parameters=(2,))
+    assert _rows(path, compute=_never).empty
+
+
+def test_rows_of_other_code_are_computed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "earlier.duckdb"
+    _store(path, _rows(path, edition_of()))
+    monkeypatch.setattr(reuse, "_SOURCES", ["other"])
+    with pytest.raises(AssertionError, match="was computed"):
+        _rows(path, edition_of(), compute=_never)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no database" * 1000])
@@ -92,20 +115,30 @@ def test_without_an_earlier_build_that_can_be_read_all_is_computed(tmp_path: Pat
     if content is not None:
         path.write_bytes(content)
     for given in (path, None):
-        found = rows_of_editions([edition_of()], _computed, [1], TYPES, (given, "intermediate", "rows"))
-        assert list(found["edition"]) == ["2020", "2020"]
+        assert list(_rows(given, edition_of())["edition"]) == ["2020", "2020"]
+    duckdb.connect(str(tmp_path / "without.duckdb")).close()
+    assert list(_rows(tmp_path / "without.duckdb", edition_of())["edition"]) == ["2020", "2020"]
 
 
-def _forget_audit(build: Build) -> None:
-    build.audited_database.unlink()
+def _not_to_the_end(build: Build) -> None:
+    build.sound_database.unlink()
 
 
-def _damage_audit(build: Build) -> None:
-    build.audited_database.write_bytes(b"\xff")
+def _damaged_checksum(build: Build) -> None:
+    build.sound_database.write_bytes(b"\xff")
 
 
-def _change_database(build: Build) -> None:
+def _other_database(build: Build) -> None:
+    """As a run of single steps does, gates included."""
+    with duckdb.connect(str(build.database)) as connection:
+        connection.execute("update intermediate.rows set share = 7")
+    mark_audited(build)
+
+
+def _damaged_database(build: Build) -> None:
     build.database.write_bytes(b"rows!")
+    mark_audited(build)
+    mark_sound(build)
 
 
 def _other_code(build: Build) -> None:
@@ -117,22 +150,34 @@ def _cut_short(build: Build) -> None:
     (build.folder / "build.json").unlink()
 
 
-@pytest.mark.parametrize("change", [_forget_audit, _damage_audit, _change_database, _other_code, _cut_short])
-def test_only_an_audited_build_of_the_same_code_is_taken_from(tmp_path: Path, change: Callable[[Build], None]) -> None:
+@pytest.mark.parametrize(
+    "change", [_not_to_the_end, _damaged_checksum, _other_database, _damaged_database, _other_code, _cut_short]
+)
+def test_only_a_build_of_the_same_code_that_went_through_is_taken_from(
+    tmp_path: Path, change: Callable[[Build], None]
+) -> None:
     settings = Settings(project_directory=PROJECT_DIRECTORY, home=tmp_path)
+    settings.warehouse.mkdir()
 
     def built() -> Build:
         build = start_build(settings)
         assert not build.database.exists()
-        build.database.write_bytes(b"rows")
+        _store(build.database, _rows(build.earlier_database, edition_of()))
         (build.dbt_target / "manifest.json").write_text("{}")
         mark_audited(build)
+        mark_sound(build)
         return build
 
     first = built()
-    assert not first.earlier_database.exists()
+    assert count_taken_over(first.database, first.earlier_database) == 0
+    # What a killed run was copying is no more than in the way.
+    for name in (".earlier.duckdb", ".earlier.duckdb.wal"):
+        (settings.warehouse / name).write_bytes(b"half")
     second = built()
-    assert second.earlier_database.read_bytes() == b"rows"
+    assert rows(second.earlier_database, "select count(*) from intermediate.rows") == [(2,)]
+    assert rows(second.earlier_database, "select table_name from duckdb_tables()") == [("rows",)]
+    assert count_taken_over(second.database, second.earlier_database) == 1
+    assert list(settings.warehouse.iterdir()) == [second.folder]
     assert sorted(path.name for path in second.folder.rglob("*.json")) == ["build.json", "manifest.json"]
     change(second)
     third = start_build(settings)
@@ -148,8 +193,10 @@ def test_a_night_takes_over_what_the_build_before_has_computed(published: Publis
     with duckdb.connect(str(build.database)) as connection:
         connection.execute(f"update intermediate.int_rank_worlds set top10_share = 0.123 where {changed}")
     mark_audited(build)
+    mark_sound(build)
     run = city_index("run", home=settings.home)
     assert run.returncode == 0, run.stderr
+    assert "worlds of 2 editions as in the build before" in run.stdout
     shares = rows(settings.published_database, f"select distinct top10_share from fct_rank_intervals where {changed}")
     assert shares == [(0.123,)]
     again = latest_build(settings)

@@ -17,6 +17,7 @@ from city_index.builds import (
     reuse_parsed_project,
     table_row_counts,
 )
+from city_index.earlier import count_taken_over
 from city_index.session import RebuildSession
 from city_index.settings import Settings
 from orchestration.defs.inputs.assets import RAW_INPUTS
@@ -96,10 +97,13 @@ def dbt_build_assets(settings: Settings) -> tuple[dg.AssetsDefinition, dict[str,
         )
         # Row counts need the database to themselves, so the events wait until dbt has closed it.
         events = []
-        for event in invocation.stream():
-            events.append(event)
-            session.reporter.advance()
-        build.earlier_database.unlink(missing_ok=True)
+        try:
+            for event in invocation.stream():
+                events.append(event)
+                session.reporter.advance()
+            taken_over = count_taken_over(build.database, build.earlier_database)
+        finally:
+            build.earlier_database.unlink(missing_ok=True)
         row_counts = table_row_counts(settings, build)
         for event in events:
             if isinstance(event, dg.Output):
@@ -112,6 +116,6 @@ def dbt_build_assets(settings: Settings) -> tuple[dg.AssetsDefinition, dict[str,
             raise dg.Failure(description="; ".join(found[:3]), allow_retries=False)
         if not tested:
             session.keep_unit_tests()
-        session.reporter.finish(f"{len(events)} results")
+        session.reporter.finish(f"{len(events)} results; worlds of {taken_over} editions as in the build before")
 
     return dbt_build, mart_asset_keys(manifest)
