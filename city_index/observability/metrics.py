@@ -228,8 +228,8 @@ METRICS = (
     Metric(
         "stage_duration_seconds",
         GAUGE,
-        "How long each stage of the last run took; the landing of all files is one stage, and that of the exports is what "
-        "was still to be waited for.",
+        "How long each stage of the last run took; the landing of all files is one stage, and that of the exports is "
+        "what was still to be waited for.",
         _stage_durations,
         ("stage",),
     ),
