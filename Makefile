@@ -9,9 +9,12 @@ METRICS_INSTALLED := $(METRICS_VENV)/installed
 # Spark has one too; it also needs Java 17 or later.
 SPARK_VENV := .venv-spark
 SPARK_INSTALLED := $(SPARK_VENV)/installed
+# DuckDB 2.0 in place of the one that is pinned.
+DUCKDB2_VENV := .venv-duckdb2
+DUCKDB2_INSTALLED := $(DUCKDB2_VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-quick proofs lint format dev bench clients pages superset metrics spark chaos load soak fuzz offline samples lock clean
+.PHONY: help setup run test test-quick test-duckdb2 proofs lint format dev bench clients pages superset metrics spark chaos load soak fuzz offline samples lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -41,6 +44,20 @@ test: setup ## run the whole test suite, two files at a time
 
 test-quick: setup ## run the tests that take no rebuild
 	@$(RUN) -m pytest -m "not slow" --numprocesses 2 --dist loadfile
+
+test-duckdb2: $(DUCKDB2_INSTALLED) ## run the whole test suite on DuckDB 2.0, installed apart
+	@$(DUCKDB2_VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile
+
+$(DUCKDB2_INSTALLED): requirements.lock clients/requirements/duckdb_2_0.txt | setup
+	@echo "setting up $(DUCKDB2_VENV)"
+	@$(RUN) -m venv --clear $(DUCKDB2_VENV)
+	@for pins in requirements.lock clients/requirements/duckdb_2_0.txt; do \
+	  $(DUCKDB2_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+	    --require-hashes -r $$pins || exit 1; \
+	done
+	@$(DUCKDB2_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index \
+	  --editable .
+	@touch $(DUCKDB2_INSTALLED)
 
 proofs: setup ## the slow proofs in their long form: hostile files and names, publications cut short
 	@$(RUN) -m pytest --long -s tests/python/test_hostile_files.py tests/python/test_hostile_names.py

@@ -111,7 +111,7 @@ def earlier_rows(dbt: Any, session: Any) -> Iterator[EarlierRows]:
     path = None
     if not hasattr(session, "createDataFrame"):
         query = "select path from duckdb_databases() where database_name = current_database()"
-        (path,) = session.execute(query).fetchone()
+        ((path,),) = session.execute(query).fetchall()
     earlier = Path(path).with_name(EARLIER_DATABASE) if path else None
     with rows_of_database(earlier, table) as rows:
         yield rows
