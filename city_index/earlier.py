@@ -3,6 +3,8 @@
 What belongs here: copying such tables out of a build, counting what was taken over, and handing their rows to the
 models that would otherwise compute them. What does not: what rows follow from, which the models know
 (``worlds.reuse``), and which build may be taken from (``builds``).
+
+DuckDB is imported where it is used: on Spark these models run where there is none.
 """
 
 from __future__ import annotations
@@ -12,11 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import duckdb
-
-from city_index.database import connect, identifier, open_database, quoted
-
 if TYPE_CHECKING:
+    import duckdb
     import pandas
 
 # The database with what can be taken over; it stands beside that of the build.
@@ -40,6 +39,8 @@ def copy_takeable(database: Path, target: Path, config: Mapping[str, str]) -> No
     Raises:
         duckdb.Error: the build cannot be read, or the target not be written.
     """
+    from city_index.database import connect, identifier, quoted
+
     with connect(config, databases={"build": database}, paths=[target.parent]) as connection:
         connection.execute(f"attach {quoted(target)} as earlier")
         for schema, name in _takeable(connection, "build"):
@@ -50,6 +51,10 @@ def copy_takeable(database: Path, target: Path, config: Mapping[str, str]) -> No
 
 def count_taken_over(database: Path, earlier: Path) -> int:
     """Of how many editions a build has rows that were there before; 0 where that cannot be told."""
+    import duckdb
+
+    from city_index.database import connect, identifier
+
     try:
         with connect(databases={"build": database, "earlier": earlier}) as connection:
             taken: set[tuple[str, str]] = set()
@@ -89,7 +94,9 @@ class EarlierRows:
         """The rows that follow from what a fingerprint stands for; None where there are none, or none can be read."""
         if self._connection is None:
             return None
-        names = ", ".join(map(identifier, columns))
+        import duckdb
+
+        names = ", ".join(columns)
         try:
             frame = self._connection.execute(
                 f"select {names} from {self._table} where {FINGERPRINT} = ?", [fingerprint]
@@ -107,13 +114,12 @@ def earlier_rows(dbt: Any, session: Any) -> Iterator[EarlierRows]:
         dbt: the first argument of the model.
         session: its second one.
     """
-    table = f"{identifier(dbt.this.schema)}.{identifier(dbt.this.identifier)}"
-    path = None
+    earlier = None
     if not hasattr(session, "createDataFrame"):
         query = "select path from duckdb_databases() where database_name = current_database()"
         ((path,),) = session.execute(query).fetchall()
-    earlier = Path(path).with_name(EARLIER_DATABASE) if path else None
-    with rows_of_database(earlier, table) as rows:
+        earlier = Path(path).with_name(EARLIER_DATABASE) if path else None
+    with rows_of_database(earlier, f"{dbt.this.schema}.{dbt.this.identifier}") as rows:
         yield rows
 
 
@@ -122,6 +128,10 @@ def rows_of_database(path: Path | None, table: str) -> Iterator[EarlierRows]:
     """The rows of a table of a database; none where it is not there, or cannot be opened."""
     connection = None
     if path is not None and path.is_file():
+        import duckdb
+
+        from city_index.database import open_database
+
         try:
             connection = open_database(path, _READING)
         except duckdb.Error:

@@ -96,7 +96,7 @@ def read_editions(
     ranks: Table,
     tiers: Table,
 ) -> Iterator[EditionScores]:
-    """The editions that have a city with a total.
+    """The editions that have a city with a total, one after another: in memory are the rows of one.
 
     Args:
         settings: int_edition_settings.
@@ -106,20 +106,20 @@ def read_editions(
         ranks: int_upper_ranks.
         tiers: int_city_tiers.
     """
-    cell = [*KEY, "city_code", "indicator_code"]
-    frames = {
-        "nodes": frame_of(nodes, where=PUBLISHED),
-        "scores": frame_of(scores, [*cell, "score"], PUBLISHED),
-        "alternatives": frame_of(alternatives, ["scenario", *cell, "score"]),
-        "ranks": frame_of(ranks, [*cell, "rank"]),
-        "tiers": frame_of(tiers),
-    }
-    parts = {name: dict(list(frame.groupby(KEY, sort=True))) for name, frame in frames.items()}
+    cell = ["city_code", "indicator_code"]
     for row in frame_of(settings, [*KEY, "random_seed"]).sort_values(KEY).itertuples(index=False):
         key = (row.index_code, row.edition)
-        if key not in parts["nodes"] or key not in parts["scores"] or key not in parts["ranks"]:
+        of_edition = dict(zip(KEY, key, strict=True))
+        rows = {
+            "nodes": frame_of(nodes, where=PUBLISHED, equal=of_edition),
+            "scores": frame_of(scores, [*cell, "score"], PUBLISHED, of_edition),
+            "ranks": frame_of(ranks, [*cell, "rank"], equal=of_edition),
+        }
+        if any(frame.empty for frame in rows.values()):
             continue
-        edition = _edition(key, int(row.random_seed), {name: rows.get(key) for name, rows in parts.items()})
+        rows["alternatives"] = frame_of(alternatives, ["scenario", *cell, "score"], equal=of_edition)
+        rows["tiers"] = frame_of(tiers, ["city_code", "tier_code"], equal=of_edition)
+        edition = _edition(key, int(row.random_seed), rows)
         if (edition.published[edition.tree.codes[0]] > 0).any():
             yield edition
 
@@ -133,11 +133,10 @@ def _edition(key: tuple[str, str], seed: int, rows: dict[str, Any]) -> EditionSc
 
     base = scores_of(rows["scores"])
     others = []
-    if rows["alternatives"] is not None:
-        for _scenario, frame in rows["alternatives"].groupby("scenario", sort=True):
-            found = scores_of(frame).values
-            # A tertiary without such an alternative, and a city that it leaves without a score, keep the published one.
-            others.append(Scores(base.cities, np.where(np.isnan(found), base.values, found)))
+    for _scenario, frame in rows["alternatives"].groupby("scenario", sort=True):
+        found = scores_of(frame).values
+        # A tertiary without such an alternative, and a city that it leaves without a score, keep the published one.
+        others.append(Scores(base.cities, np.where(np.isnan(found), base.values, found)))
     scores = base.beside(*others) if others else base
     return EditionScores(
         key=key,
@@ -185,13 +184,14 @@ def _published(tree: Tree, cities: list[str], ranks: pandas.DataFrame) -> dict[s
 
 
 def _tiers(
-    cities: list[str], ranks: pandas.DataFrame, tiers: pandas.DataFrame | None, root: str
+    cities: list[str], ranks: pandas.DataFrame, tiers: pandas.DataFrame, root: str
 ) -> tuple[np.ndarray, np.ndarray]:
     best, worst = np.zeros(len(cities), np.int64), np.zeros(len(cities), np.int64)
-    if tiers is None:
+    tiers = tiers[["city_code", "tier_code"]].dropna()
+    if tiers.empty:
         return best, worst
     of_root = ranks[(ranks["indicator_code"] == root) & ranks["rank"].notna()]
-    joined = of_root.merge(tiers[["city_code", "tier_code"]].dropna(), on="city_code")
+    joined = of_root.merge(tiers, on="city_code")
     spans = joined.groupby("tier_code")["rank"]
     places = joined["city_code"].map(_numbers(cities))
     best[places], worst[places] = spans.transform("min"), spans.transform("max")

@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -108,6 +111,9 @@ def test_python_models_take_rows_in_part_and_give_typed_ones() -> None:
         assert frame_of(table).shape == (4, 3)
         frame = frame_of(table, ["name", "number"], "score > 2")
         assert frame.to_dict("list") == {"name": ["n2", "n3"], "number": [2, 3]}
+        table = connection.sql("select 'it''s [x] \\' as edition, 1 as number union all select 'y', 2")
+        assert frame_of(table, ["number"], equal={"edition": "it's [x] \\"})["number"].tolist() == [1]
+        assert frame_of(table, ["number"], "number > 1", {"edition": "it's [x] \\"}).empty
         given = table_of(frame.assign(left_out=1), {"number": "float64", "name": "str"}, connection)
     assert [str(given[name].dtype) for name in given] == ["float64", "str"]
 
@@ -229,3 +235,28 @@ def test_raw_rows_of_a_build_are_copied_as_they_are(tmp_path: Path) -> None:
     with duckdb.connect() as connection:
         (row,) = connection.execute(f"from read_parquet({file_pattern(folder / 'landed/cities.parquet')})").fetchall()
     assert row == ("a", 1.5)
+
+
+def test_python_models_import_nothing_that_sparks_environment_lacks() -> None:
+    """It has neither DuckDB nor what the rest of the package needs beside that."""
+    modules = sorted(
+        name
+        for path in (PROJECT_DIRECTORY / "models").rglob("*.py")
+        for name in re.findall(r"^from (city_index[\w.]*) import", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    )
+    assert "city_index.earlier" in modules
+    wanted = (PROJECT_DIRECTORY / "spark" / "requirements.in").read_text(encoding="utf-8")
+    assert "duckdb" not in wanted
+    lacking = ["duckdb", "click", "dagster", "great_expectations"]
+    code = f"import sys; sys.modules.update(dict.fromkeys({lacking}))\n" + "".join(
+        f"import {name}\n" for name in modules
+    )
+    imported = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=PROJECT_DIRECTORY,
+        env={**os.environ, "PYTHONPATH": str(PROJECT_DIRECTORY)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert imported.returncode == 0, imported.stderr
