@@ -17,7 +17,7 @@ DUCKDB2_INSTALLED := $(DUCKDB2_VENV)/installed
 .PHONY: help setup run test test-quick test-duckdb2 proofs lint format dev bench clients pages superset metrics spark chaos load soak fuzz offline samples lock clean
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: $(INSTALLED) ## make the virtual environment from the hash-pinned lock
 
@@ -142,4 +142,4 @@ lock: ## renew requirements.lock and the pins of the clients (needs uv); names n
 	done
 
 clean: ## remove the environments and caches; the state in var/ stays
-	rm -rf $(VENV) $(METRICS_VENV) $(SPARK_VENV) .venv-clients target logs .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) $(METRICS_VENV) $(SPARK_VENV) $(DUCKDB2_VENV) .venv-clients target logs .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -1,7 +1,7 @@
 """The build: the private folder in which the warehouse is built from scratch.
 
-Each rebuild empties the folder and begins anew. Of the build before only those rows are left, and only until dbt has
-built, that take long and name what they follow from (``city_index.earlier``).
+Each rebuild empties the folder and begins anew. Of the build before only those rows are left, until dbt has built,
+that take long and name what they follow from (``city_index.earlier``).
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Build:
 
     @property
     def earlier_database(self) -> Path:
-        """What can be taken over from the build before, while dbt builds; not there where there is nothing."""
+        """What can be taken over from the build before, until dbt has built; not there where there is nothing."""
         return self.folder / EARLIER_DATABASE
 
     @property

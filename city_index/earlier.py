@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # The database with what can be taken over; it stands beside that of the build.
 EARLIER_DATABASE = "earlier.duckdb"
 
-# The column of a table that can be taken from: the hash of all that a row follows from but the code.
+# The column of a table that can be taken from: the hash of all that a row follows from.
 FINGERPRINT = "edition_sha256"
 
 # Reading takes rows of one edition at a time.
@@ -49,31 +49,32 @@ def copy_takeable(database: Path, target: Path, config: Mapping[str, str]) -> No
             connection.execute(f"create table earlier.{table} as from build.{table}")
 
 
-def count_taken_over(database: Path, earlier: Path) -> int:
-    """Of how many editions a build has rows that were there before; 0 where that cannot be told."""
+def count_equal_editions(database: Path, earlier: Path) -> int:
+    """How many editions every such table has rows of that follow from the same as before; 0 where it cannot be told."""
     import duckdb
 
     from city_index.database import connect, identifier
 
     try:
         with connect(databases={"build": database, "earlier": earlier}) as connection:
-            taken: set[tuple[str, str]] = set()
+            found = []
             for schema, name in _takeable(connection, "earlier"):
                 table = f"{identifier(schema)}.{identifier(name)}"
-                taken.update(
-                    connection.execute(
-                        f"select distinct index_code, edition from build.{table} "
-                        f"where {FINGERPRINT} in (select {FINGERPRINT} from earlier.{table})"
-                    ).fetchall()
+                query = (
+                    f"select distinct index_code, edition from build.{table} "
+                    f"where {FINGERPRINT} in (select {FINGERPRINT} from earlier.{table})"
                 )
-            return len(taken)
+                found.append(set(connection.execute(query).fetchall()))
+            return len(set.intersection(*found)) if found else 0
     except duckdb.Error:
         return 0
 
 
 def _takeable(connection: duckdb.DuckDBPyConnection, database: str) -> list[tuple[str, str]]:
     return connection.execute(
-        "select schema_name, table_name from duckdb_columns() where database_name = ? and column_name = ? order by all",
+        "select schema_name, table_name from duckdb_columns() "
+        "inner join duckdb_tables() using (database_name, schema_name, table_name) "
+        "where database_name = ? and column_name = ? order by all",
         [database, FINGERPRINT],
     ).fetchall()
 

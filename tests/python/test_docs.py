@@ -46,11 +46,11 @@ def test_readme_is_short_and_begins_with_its_two_commands() -> None:
 
 
 def test_make_targets_named_in_documents_exist() -> None:
-    targets = set(re.findall(r"^([a-z-]+):", read("Makefile"), flags=re.MULTILINE))
+    targets = set(re.findall(r"^([a-z0-9-]+):", read("Makefile"), flags=re.MULTILINE))
     for document in DOCUMENTS:
         text = document.read_text(encoding="utf-8")
-        named = set(re.findall(r"`(?:[A-Z_]+=\S+ )?make ([a-z-]+)", text)) | set(
-            re.findall(r"^make ([a-z-]+)", text, flags=re.MULTILINE)
+        named = set(re.findall(r"`(?:[A-Z_]+=\S+ )?make ([a-z0-9-]+)", text)) | set(
+            re.findall(r"^make ([a-z0-9-]+)", text, flags=re.MULTILINE)
         )
         assert named <= targets, document
 

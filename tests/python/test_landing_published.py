@@ -144,7 +144,7 @@ def test_unit_tests_run_once_for_each_version_of_the_code(landed, published: Pub
 def test_landing_again_and_deleting_the_warehouse_change_nothing(landed, tmp_path: Path) -> None:
     """The warehouse is a function of seeds, raw/ and code; a file landed before adds nothing."""
     home, one, _status, two = landed
-    # What the runs so far have published was not all computed by them.
+    # The runs so far found editions that they need not compute.
     for run in (one, two):
         assert "worlds of 2 editions as in the build before" in run.stdout
     home = copy_home(home, tmp_path / "home")

@@ -17,7 +17,7 @@ from city_index.builds import (
     reuse_parsed_project,
     table_row_counts,
 )
-from city_index.earlier import count_taken_over
+from city_index.earlier import count_equal_editions
 from city_index.session import RebuildSession
 from city_index.settings import Settings
 from orchestration.defs.inputs.assets import RAW_INPUTS
@@ -101,7 +101,7 @@ def dbt_build_assets(settings: Settings) -> tuple[dg.AssetsDefinition, dict[str,
             for event in invocation.stream():
                 events.append(event)
                 session.reporter.advance()
-            taken_over = count_taken_over(build.database, build.earlier_database)
+            equal_editions = count_equal_editions(build.database, build.earlier_database)
         finally:
             build.earlier_database.unlink(missing_ok=True)
         row_counts = table_row_counts(settings, build)
@@ -116,6 +116,6 @@ def dbt_build_assets(settings: Settings) -> tuple[dg.AssetsDefinition, dict[str,
             raise dg.Failure(description="; ".join(found[:3]), allow_retries=False)
         if not tested:
             session.keep_unit_tests()
-        session.reporter.finish(f"{len(events)} results; worlds of {taken_over} editions as in the build before")
+        session.reporter.finish(f"{len(events)} results; worlds of {equal_editions} editions as in the build before")
 
     return dbt_build, mart_asset_keys(manifest)
