@@ -50,6 +50,19 @@ def city_index(
     )
 
 
+# The suite may run on another DuckDB than the lock pins. Doctor says so, and no home is the worse for it.
+NOT_THE_PINNED_DUCKDB = f"duckdb is {duckdb.__version__} and the lock pins "
+
+
+def wrong_with(home: Path) -> list[str]:
+    """What `city-index doctor` names as wrong with a home."""
+    doctor = city_index("doctor", home=home)
+    named = [line.removeprefix("problem").strip() for line in doctor.stdout.splitlines() if line.startswith("problem")]
+    assert doctor.returncode == (1 if named else 0), doctor.stderr
+    assert ("all well" in doctor.stdout) == (not named)
+    return [problem for problem in named if not problem.startswith(NOT_THE_PINNED_DUCKDB)]
+
+
 def dbt(client: DbtClient, settings: Settings, *arguments: str) -> tuple[int, str]:
     """The exit code of a dbt command and what it printed."""
     process = client.run(arguments, dbt_environment(settings, settings.warehouse / "target"))

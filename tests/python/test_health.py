@@ -19,7 +19,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from landing_files import make_door
-from support import Published, copy_home
+from support import NOT_THE_PINNED_DUCKDB, Published, copy_home
 
 from city_index import health
 from city_index.landing.ledger import Ledger
@@ -32,9 +32,7 @@ FUTURE = "2999-01-01T00:00:00Z"
 
 
 def found(settings: Settings) -> list[str]:
-    """What is wrong with a home; another DuckDB than the lock pins, which the suite may run on, is wrong with none."""
-    not_as_pinned = f"duckdb is {duckdb.__version__} and the lock pins "
-    return [problem for problem in health.problems(settings) if not problem.startswith(not_as_pinned)]
+    return [problem for problem in health.problems(settings) if not problem.startswith(NOT_THE_PINNED_DUCKDB)]
 
 
 def open_and_close_a_rebuild(settings: Settings) -> None:
