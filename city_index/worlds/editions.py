@@ -187,7 +187,7 @@ def _tiers(
     cities: list[str], ranks: pandas.DataFrame, tiers: pandas.DataFrame, root: str
 ) -> tuple[np.ndarray, np.ndarray]:
     best, worst = np.zeros(len(cities), np.int64), np.zeros(len(cities), np.int64)
-    tiers = tiers[["city_code", "tier_code"]].dropna()
+    tiers = tiers.dropna()
     if tiers.empty:
         return best, worst
     of_root = ranks[(ranks["indicator_code"] == root) & ranks["rank"].notna()]

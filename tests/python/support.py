@@ -39,10 +39,18 @@ def city_index(
     *arguments: str, home: Path, project: Path = PROJECT_DIRECTORY, timeout: float = 900, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """Run the console script of a project on a home, as a user would."""
+    environment = {"CITY_INDEX_HOME": str(home), **environment}
+    return python("-m", "city_index", *arguments, project=project, timeout=timeout, **environment)
+
+
+def python(
+    *arguments: str, project: Path = PROJECT_DIRECTORY, timeout: float = 900, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run this Python with the packages of a project."""
     return subprocess.run(
-        [sys.executable, "-m", "city_index", *arguments],
+        [sys.executable, *arguments],
         cwd=project,
-        env={**os.environ, "CITY_INDEX_HOME": str(home), "PYTHONPATH": str(project), **environment},
+        env={**os.environ, "PYTHONPATH": str(project), **environment},
         capture_output=True,
         text=True,
         timeout=timeout,

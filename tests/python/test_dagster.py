@@ -18,7 +18,7 @@ import pytest
 from dagster._core.execution.plan.resume_retry import ReexecutionStrategy
 from dagster._daemon.auto_run_reexecution.auto_run_reexecution import get_reexecution_strategy
 from landing_files import CITIES, FRAMEWORK, OBSERVATIONS, make_door
-from support import Published, city_index, copy_home
+from support import Published, city_index, copy_home, python
 
 from city_index.contracts import KINDS
 from city_index.gates.registry import BATCHES
@@ -222,14 +222,8 @@ def test_publishing_alone_trusts_no_build_that_was_not_audited(published: Publis
         "    session.check_raw()\n"
         "    print(session.refusals())\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=PROJECT_DIRECTORY,
-        env={**os.environ, "CITY_INDEX_HOME": str(home)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = python("-c", script, CITY_INDEX_HOME=str(home))
+    assert done.returncode == 0, done.stderr
     first, second, third = done.stdout.splitlines()
     assert first.startswith("GateRefused there is no build")
     assert "the raw gate has not run" in second

@@ -83,6 +83,12 @@ def test_a_connection_in_memory_reaches_no_file(outside: Path) -> None:
         assert_confined(connection, outside)
 
 
+# DuckDB 2.0 knows that the file is open before it asks whether it may be written.
+_NO_COPY_OVER_AN_OPEN_DATABASE = (
+    duckdb.PermissionException if duckdb.__version__.startswith("1.") else duckdb.BinderException
+)
+
+
 def test_a_connection_to_a_database_reads_that_one_alone(database: Path, outside: Path) -> None:
     with open_database(database) as connection:
         assert connection.execute("select count(*) from numbers").fetchall() == [(5,)]
@@ -91,9 +97,10 @@ def test_a_connection_to_a_database_reads_that_one_alone(database: Path, outside
             with pytest.raises(duckdb.InvalidInputException, match="read-only"):
                 connection.execute(sql)
         # Nor is the file itself there to be read or written in another way.
-        for sql in (f"select * from read_blob({file_pattern(database)})", f"copy (select 1) to {quoted(database)}"):
-            with pytest.raises((duckdb.PermissionException, duckdb.BinderException)):  # 2.0 knows that it is open
-                connection.execute(sql)
+        with pytest.raises(duckdb.PermissionException):
+            connection.execute(f"select * from read_blob({file_pattern(database)})")
+        with pytest.raises(_NO_COPY_OVER_AN_OPEN_DATABASE):
+            connection.execute(f"copy (select 1) to {quoted(database)}")
 
 
 def test_attached_databases_are_read_only(database: Path, outside: Path) -> None:

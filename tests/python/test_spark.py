@@ -6,10 +6,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,6 +15,7 @@ import pytest
 import sqlglot
 import yaml
 from jinja2 import Environment, StrictUndefined
+from support import python
 
 from benchmarks.generated import GeneratedIndex
 from city_index.database import connect, file_pattern, parquet_rows, quoted
@@ -251,12 +249,5 @@ def test_python_models_import_nothing_that_sparks_environment_lacks() -> None:
     code = f"import sys; sys.modules.update(dict.fromkeys({lacking}))\n" + "".join(
         f"import {name}\n" for name in modules
     )
-    imported = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=PROJECT_DIRECTORY,
-        env={**os.environ, "PYTHONPATH": str(PROJECT_DIRECTORY)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    imported = python("-c", code)
     assert imported.returncode == 0, imported.stderr
