@@ -18,7 +18,7 @@ import pytest
 from dagster._core.execution.plan.resume_retry import ReexecutionStrategy
 from dagster._daemon.auto_run_reexecution.auto_run_reexecution import get_reexecution_strategy
 from landing_files import CITIES, FRAMEWORK, OBSERVATIONS, make_door
-from support import Published, city_index, copy_home, python
+from support import Published, as_after_an_earlier_night, city_index, copy_home, python
 
 from city_index.contracts import KINDS
 from city_index.gates.registry import BATCHES
@@ -258,8 +258,10 @@ run("backfill_edition", partition_key="wellbeing/2024")
 """
 
 
-def test_batches_are_events_with_counts_reasons_and_a_sample_and_an_edition_can_be_backfilled(tmp_path: Path) -> None:
-    door = make_door(tmp_path / "home")
+def test_batches_are_events_with_counts_reasons_and_a_sample_and_an_edition_can_be_backfilled(
+    published: Published, tmp_path: Path
+) -> None:
+    door = make_door(as_after_an_earlier_night(tmp_path / "home", published))
     door.drop("cities", "countries.csv", CITIES)
     door.drop("frameworks", "tree.csv", FRAMEWORK)
     door.drop("observations", "o.csv", OBSERVATIONS + "wellbeing,2024,AUT,lifespan,5\nwellbeing,2024,LIE,lifespan,7\n")
@@ -350,7 +352,7 @@ print("SUCCESS", result.success)
 """
 
 
-def test_a_partial_run_cannot_publish_over_a_failed_one(
+def test_figures_by_construction_that_break_stop_publishing_and_a_partial_run_cannot_publish_over_it(
     project_copy: Path, published: Published, tmp_path: Path
 ) -> None:
     home = copy_home(published.home, tmp_path / "home")
@@ -358,7 +360,9 @@ def test_a_partial_run_cannot_publish_over_a_failed_one(
     seed = project_copy / "seeds" / "observations.csv"
     text = seed.read_text(encoding="utf-8")
     seed.write_text(text.replace("beijing,hospital_intra_app_emr,100", "beijing,hospital_intra_app_emr,0"), "utf-8")
-    assert city_index("run", home=home, project=project_copy).returncode == 4
+    refused = city_index("run", home=home, project=project_copy)
+    assert refused.returncode == 4, refused.stderr
+    assert "assert_figures_by_construction_hold" in refused.stderr
     done = subprocess.run(
         [sys.executable, "-c", _PARTIAL_RUN],
         cwd=project_copy,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from support import city_index
+from support import Published, as_after_an_earlier_night, city_index
 
 from city_index.settings import PROJECT_DIRECTORY
 
@@ -15,9 +15,9 @@ EXAMPLES = PROJECT_DIRECTORY / "docs" / "examples"
 
 
 @pytest.fixture(scope="module")
-def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def examples(tmp_path_factory: pytest.TempPathFactory, published: Published) -> Path:
     """A published home in which both examples have landed."""
-    home = tmp_path_factory.mktemp("examples")
+    home = as_after_an_earlier_night(tmp_path_factory.mktemp("examples"), published)
     files = sorted(str(path) for path in EXAMPLES.glob("*/*.csv"))
     ingested = city_index("ingest", *files, home=home)
     assert ingested.returncode == 0, ingested.stderr

@@ -15,7 +15,7 @@ import duckdb
 import pytest
 from hostile import hostile_files
 from landing_files import Door, make_door
-from support import Published, city_index
+from support import Published, as_after_an_earlier_night, city_index
 
 from city_index.gates.client import GateClient
 from city_index.landing.raw_store import RawStore
@@ -105,7 +105,7 @@ def test_no_row_of_a_hostile_file_is_lost(hostile_home, capsys: pytest.CaptureFi
 @pytest.mark.slow
 def test_the_hostile_files_change_nothing_of_2020(hostile_home, published: Published) -> None:
     door, *_rest = hostile_home
-    run = city_index("run", home=door.settings.home)
+    run = city_index("run", home=as_after_an_earlier_night(door.settings.home, published))
     assert run.returncode == 0, run.stderr
     assert "Traceback" not in run.stdout + run.stderr
     query = "select * from {} where index_code = 'medical_digital' and edition = '2020' order by all"

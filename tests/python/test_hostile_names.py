@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from landing_files import Door, make_door
-from support import PAGES_OF_ALL_CITIES, city_index, copy_home
+from support import PAGES_OF_ALL_CITIES, Published, as_after_an_earlier_night, city_index, copy_home
 
 from city_index.landing.raw_store import RawStore
 
@@ -125,9 +125,9 @@ def test_rows_of_unknown_names_come_back_as_they_were(door: Door, name: str) -> 
 
 
 @pytest.mark.slow
-def test_a_whole_night_of_hostile_names(door: Door, tmp_path: Path, is_long: bool) -> None:
+def test_a_whole_night_of_hostile_names(door: Door, published: Published, tmp_path: Path, is_long: bool) -> None:
     drop_index(door)
-    home = door.settings.home
+    home = as_after_an_earlier_night(door.settings.home, published)
     run = city_index("run", home=home, **PAGES_OF_ALL_CITIES)
     assert run.returncode == 0, run.stderr
     first = door.settings.releases.glob("2*")

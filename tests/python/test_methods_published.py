@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from support import city_index
+from support import Published, as_after_an_earlier_night, city_index
 
 LEAF_COLUMNS = (
     "direction",
@@ -186,9 +186,9 @@ def vast_indices() -> tuple[list[dict], list[dict]]:
 
 
 @pytest.fixture(scope="module")
-def published_traps(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def published_traps(tmp_path_factory: pytest.TempPathFactory, published: Published) -> Path:
     """A published home in which both indices have landed; its database."""
-    home = tmp_path_factory.mktemp("methods")
+    home = as_after_an_earlier_night(tmp_path_factory.mktemp("methods"), published)
     frameworks, observations = (
         a + b + c for a, b, c in zip(trap_index(), extreme_index(), vast_indices(), strict=True)
     )
