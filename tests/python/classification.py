@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from warehouse import Warehouse
+from warehouse import Warehouse, compile_project
 
 from city_index.settings import PROJECT_DIRECTORY
 
@@ -164,7 +164,7 @@ def _share(part: int, whole: int) -> str:
 def main() -> None:
     """Print the tables and every mistake with its trace."""
     with tempfile.TemporaryDirectory() as folder:
-        warehouse = Warehouse.compile(Path(folder), "fct_evidence")
+        warehouse = Warehouse(compile_project(Path(folder)), "fct_evidence")
     for with_text in (True, False):
         answers = classify(warehouse, with_text)
         print("with text" if with_text else "titles alone")

@@ -12,6 +12,7 @@ import duckdb
 import pytest
 from editions_home import EditionsHome, follow_the_page
 from support import PAGES_OF_ALL_CITIES, Published, city_index, copy_project
+from warehouse import compile_project
 
 from city_index.lock import file_lock
 
@@ -61,6 +62,12 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Published:
 def editions(tmp_path_factory: pytest.TempPathFactory, published: Published) -> EditionsHome:
     """Several editions of several indices, published once for the whole suite. Tests must not change it."""
     return _made_once(tmp_path_factory, "editions", lambda folder: follow_the_page(published.home, folder))
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file with dbt's manifest of the project, compiled once for the whole suite."""
+    return _made_once(tmp_path_factory, "compiled", compile_project)
 
 
 @pytest.fixture

@@ -51,8 +51,8 @@ Tables = dict[str, list[dict[str, Any]]]
 
 
 @pytest.fixture(scope="module")
-def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
-    return Warehouse.compile_together(tmp_path_factory.mktemp("warehouse"), COMPUTED)
+def warehouse(compiled: Path) -> Warehouse:
+    return Warehouse(compiled, *COMPUTED)
 
 
 @dataclass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,10 +17,9 @@ from city_index.settings import PROJECT_DIRECTORY
 
 
 @pytest.fixture(scope="module")
-def warehouses(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Warehouse]:
-    return Warehouse.compile_several(
-        tmp_path_factory.mktemp("warehouse"), ("fct_evidence", "fct_indicator_evidence", "fct_indicator_scores")
-    )
+def warehouses(compiled: Path) -> dict[str, Warehouse]:
+    tables = ("fct_evidence", "fct_indicator_evidence", "fct_indicator_scores")
+    return {table: Warehouse(compiled, table) for table in tables}
 
 
 def sorted_records(warehouses, *evidence: Row) -> dict[str, dict[str, Any]]:

@@ -7,6 +7,7 @@ import random
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,8 +50,8 @@ MAPPED = ("min_max", "percentile_rank", "goalposts", "log_goalposts")
 
 
 @pytest.fixture(scope="module")
-def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
-    return Warehouse.compile(tmp_path_factory.mktemp("warehouse"))
+def warehouse(compiled: Path) -> Warehouse:
+    return Warehouse(compiled)
 
 
 def computed(warehouse: Warehouse, rows: Rows, shuffle: Callable[[list], None] = lambda _rows: None) -> list[Cell]:

@@ -15,9 +15,9 @@ Cell = tuple[str, str, str]
 
 
 @pytest.fixture(scope="module")
-def warehouses(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Warehouse]:
+def warehouses(compiled: Path) -> dict[str, Warehouse]:
     tables = ("fct_indicator_scores", "fct_derived_observations", "fct_city_smart_hospitals", "fct_hospital_grades")
-    return Warehouse.compile_several(tmp_path_factory.mktemp("warehouse"), tables)
+    return {table: Warehouse(compiled, table) for table in tables}
 
 
 def values(rows: list[dict[str, Any]]) -> dict[Cell, tuple[float, str]]:

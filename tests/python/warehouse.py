@@ -27,9 +27,15 @@ class Warehouse:
     """The models of a compiled project that a table rests on, to be run as often as wanted.
 
     Further tables may be computed along with it; ``run_all`` gives them too.
+
+    Args:
+        compiled: the file with dbt's manifest of the compiled project.
+        table: the table.
+        further: the further tables.
     """
 
-    def __init__(self, manifest: dict[str, Any], table: str = SCORES, *further: str) -> None:
+    def __init__(self, compiled: Path, table: str = SCORES, *further: str) -> None:
+        manifest = json.loads(compiled.read_text(encoding="utf-8"))
         models = {key: node for key, node in manifest["nodes"].items() if node["resource_type"] == "model"}
         targets = {name: key for name in (table, *further) for key, node in models.items() if node["name"] == name}
         nodes = {**manifest["nodes"], **manifest["sources"]}
@@ -60,22 +66,6 @@ class Warehouse:
 
         for target in targets.values():
             visit(target)
-
-    @classmethod
-    def compile(cls, folder: Path, table: str = SCORES) -> Warehouse:
-        """Compile the project once, with all that this writes in a folder."""
-        return cls.compile_several(folder, [table])[table]
-
-    @classmethod
-    def compile_several(cls, folder: Path, tables: Iterable[str]) -> dict[str, Warehouse]:
-        """Compile the project once for several tables."""
-        manifest = _manifest(folder)
-        return {table: cls(manifest, table) for table in tables}
-
-    @classmethod
-    def compile_together(cls, folder: Path, tables: Iterable[str]) -> Warehouse:
-        """Compile the project once for several tables that are computed from the same rows."""
-        return cls(_manifest(folder), *tables)
 
     def rests_on(self, seed: str) -> bool:
         """Whether the table rests on a seed."""
@@ -113,8 +103,8 @@ class Warehouse:
             return {name: _rows(connection, relation) for name, relation in self._relations.items()}
 
 
-def _manifest(folder: Path) -> dict[str, Any]:
-    """dbt's manifest of the compiled project, with all that compiling writes in a folder."""
+def compile_project(folder: Path) -> Path:
+    """Compile the project, with all that this writes in a folder; gives the file with dbt's manifest."""
     paths = ["--target-path", str(folder / "target"), "--log-path", str(folder / "logs")]
     compiled = subprocess.run(
         [sys.executable, "-m", "dbt.cli.main", "--quiet", "compile", *paths],
@@ -131,7 +121,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
     )
     if compiled.returncode:
         raise RuntimeError(compiled.stdout + compiled.stderr)
-    return json.loads((folder / "target" / "manifest.json").read_text(encoding="utf-8"))
+    return folder / "target" / "manifest.json"
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, relation: str) -> list[dict[str, Any]]:
