@@ -38,15 +38,16 @@ $(INSTALLED): requirements.lock pyproject.toml
 run: setup ## run the nightly job once: check, build, audit, publish
 	@$(RUN) -m city_index run
 
-# Whole files go to one process, so that what a file makes for all its tests is made once.
+# Whole files go to one process, so that what a file makes for all its tests is made once; in the suite's own order.
+TWO_FILES := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 test: setup ## run the whole test suite, two files at a time
-	@$(RUN) -m pytest --numprocesses 2 --dist loadfile
+	@$(RUN) -m pytest $(TWO_FILES)
 
 test-quick: setup ## run the tests that take no rebuild
-	@$(RUN) -m pytest -m "not slow" --numprocesses 2 --dist loadfile
+	@$(RUN) -m pytest -m "not slow" $(TWO_FILES)
 
 test-duckdb2: $(DUCKDB2_INSTALLED) ## run the whole test suite on DuckDB 2.0, installed apart
-	@$(DUCKDB2_VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile
+	@$(DUCKDB2_VENV)/bin/python -m pytest $(TWO_FILES)
 
 $(DUCKDB2_INSTALLED): requirements.lock clients/requirements/duckdb_2_0.txt | setup
 	@echo "setting up $(DUCKDB2_VENV)"

@@ -11,6 +11,7 @@ from typing import TypeVar
 import duckdb
 import pytest
 from editions_home import EditionsHome, follow_the_page
+from guests_home import land_guests
 from support import PAGES_OF_ALL_CITIES, Published, city_index, copy_project
 from warehouse import compile_project
 
@@ -65,6 +66,12 @@ def editions(tmp_path_factory: pytest.TempPathFactory, published: Published) -> 
 
 
 @pytest.fixture(scope="session")
+def guests(tmp_path_factory: pytest.TempPathFactory, published: Published) -> Path:
+    """A published database with indices strange to the report's, made once for the whole suite."""
+    return _made_once(tmp_path_factory, "guests", lambda folder: land_guests(published.home, folder))
+
+
+@pytest.fixture(scope="session")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The file with dbt's manifest of the project, compiled once for the whole suite."""
     return _made_once(tmp_path_factory, "compiled", compile_project)
@@ -84,7 +91,10 @@ def project_copy(tmp_path: Path) -> Path:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever needs a published home or a copy of the project runs the whole rebuild."""
+    """Whatever needs a published home or a copy of the project runs the whole rebuild; files with such tests go first,
+    so that of two processes neither is left alone with one at the end."""
     for item in items:
         if {"published", "release", "project_copy"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)

@@ -388,7 +388,8 @@ with rebuild_session(settings, "test") as session:
     session.check_raw()
     environment = dbt_environment(settings, session.build.dbt_target)
     def dbt(*arguments):
-        subprocess.run(dbt_arguments(settings, ["--quiet", "build", *arguments]), env=environment, check=True)
+        arguments = ["--quiet", "build", "--exclude-resource-type", "unit_test", *arguments]
+        subprocess.run(dbt_arguments(settings, arguments), env=environment, check=True)
     dbt("--select", "seeds")
     print(session.refusals())
     dbt()
@@ -404,12 +405,13 @@ with rebuild_session(settings, "test") as session:
 
 
 def test_publishing_wants_every_node_and_the_very_inputs_and_file_that_were_checked(
-    project_copy: Path, tmp_path: Path
+    project_copy: Path, published: Published, tmp_path: Path
 ) -> None:
+    home = as_after_an_earlier_night(tmp_path / "home", published)
     done = subprocess.run(
         [sys.executable, "-c", _CHANGED_INPUTS],
         cwd=project_copy,
-        env={**os.environ, "CITY_INDEX_HOME": str(tmp_path / "home"), "PYTHONPATH": str(project_copy)},
+        env={**os.environ, "CITY_INDEX_HOME": str(home), "PYTHONPATH": str(project_copy)},
         capture_output=True,
         text=True,
         check=False,

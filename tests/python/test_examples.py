@@ -7,23 +7,6 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from support import Published, as_after_an_earlier_night, city_index
-
-from city_index.settings import PROJECT_DIRECTORY
-
-EXAMPLES = PROJECT_DIRECTORY / "docs" / "examples"
-
-
-@pytest.fixture(scope="module")
-def examples(tmp_path_factory: pytest.TempPathFactory, published: Published) -> Path:
-    """A published home in which both examples have landed."""
-    home = as_after_an_earlier_night(tmp_path_factory.mktemp("examples"), published)
-    files = sorted(str(path) for path in EXAMPLES.glob("*/*.csv"))
-    ingested = city_index("ingest", *files, home=home)
-    assert ingested.returncode == 0, ingested.stderr
-    run = city_index("run", home=home)
-    assert run.returncode == 0, run.stderr
-    return home / "published" / "city_index.duckdb"
 
 
 def scores(database: Path, index_code: str, columns: str = "score") -> dict:
@@ -35,8 +18,8 @@ def scores(database: Path, index_code: str, columns: str = "score") -> dict:
 
 
 @pytest.mark.slow
-def test_the_human_development_index_comes_out_as_by_hand(examples: Path) -> None:
-    found = scores(examples, "human_development")
+def test_the_human_development_index_comes_out_as_by_hand(guests: Path) -> None:
+    found = scores(guests, "human_development")
     by_hand = {
         "alfa": 1.0,
         "bravo": 0.5,
@@ -47,7 +30,7 @@ def test_the_human_development_index_comes_out_as_by_hand(examples: Path) -> Non
         assert found[country, "total"] == pytest.approx(expected, abs=1e-12), country
     assert (round(by_hand["charlie"], 3), round(by_hand["delta"], 3)) == (0.961, 0.384)
     assert found["echo", "total"] is None
-    with duckdb.connect(str(examples), read_only=True) as connection:
+    with duckdb.connect(str(guests), read_only=True) as connection:
         shown = connection.execute(
             "select city_code, total_score from rpt_city_index "
             "where index_code = 'human_development' and total_rank < 4"
@@ -56,8 +39,8 @@ def test_the_human_development_index_comes_out_as_by_hand(examples: Path) -> Non
 
 
 @pytest.mark.slow
-def test_the_four_level_example_comes_out_as_by_hand(examples: Path) -> None:
-    found = scores(examples, "liveability", "score, is_imputed, missing_reason")
+def test_the_four_level_example_comes_out_as_by_hand(guests: Path) -> None:
+    found = scores(guests, "liveability", "score, is_imputed, missing_reason")
     town_b = {code: result for (city, code), result in found.items() if city == "town_b"}
     assert town_b["park_area"] == (100.0, False, None)
     assert town_b["doctors"] == pytest.approx((70.0, True, None))
@@ -76,8 +59,8 @@ def test_the_four_level_example_comes_out_as_by_hand(examples: Path) -> None:
 
 
 @pytest.mark.slow
-def test_what_was_treated_is_written_down(examples: Path) -> None:
-    with duckdb.connect(str(examples), read_only=True) as connection:
+def test_what_was_treated_is_written_down(guests: Path) -> None:
+    with duckdb.connect(str(guests), read_only=True) as connection:
         treated = connection.execute(
             "select city_code, indicator_code, treatment, old_value, new_value from fct_treatments"
         ).fetchall()

@@ -12,6 +12,7 @@ from support import Published, city_index, copy_home, rows, rows_of_edition
 
 from city_index.builds import passed_unit_tests
 from city_index.hashing import code_version
+from city_index.releases.manifest import read_manifest
 
 pytestmark = pytest.mark.slow
 
@@ -141,99 +142,64 @@ def test_unit_tests_run_once_for_each_version_of_the_code(landed, published: Pub
     assert passed_unit_tests(published.settings, "0.0.0+another") == {}
 
 
-def test_landing_again_and_deleting_the_warehouse_change_nothing(landed, tmp_path: Path) -> None:
-    """The warehouse is a function of seeds, raw/ and code; a file landed before adds nothing."""
+def test_a_clean_home_with_what_landed_gives_the_same_bytes(landed, tmp_path: Path) -> None:
+    """What is published is a function of seeds, raw/ and code; a file landed before adds nothing."""
     home, one, _status, two = landed
     # The runs so far found editions that they need not compute.
     for run in (one, two):
         assert "worlds of 2 editions as in the build before" in run.stdout
-    home = copy_home(home, tmp_path / "home")
-    (archived,) = (home / "archive").rglob("corrected.csv")
-    archived.rename(home / "landing" / "observations" / "once more.csv")
-    shutil.rmtree(home / "warehouse")
-    before = rows(home / "published" / "city_index.duckdb", "select content_hash from meta_release")
-    run = city_index("run", home=home)
+    clean = copy_home(home, tmp_path / "clean home with 'quote'")
+    for name in ("warehouse", "published", "releases"):
+        shutil.rmtree(clean / name)
+    (archived,) = (clean / "archive").rglob("corrected.csv")
+    archived.rename(clean / "landing" / "observations" / "once more.csv")
+    run = city_index("run", home=clean)
     assert run.returncode == 0, run.stderr
-    assert "once more.csv: landed before" in run.stdout and "are unchanged" in run.stdout
+    assert "once more.csv: landed before" in run.stdout
     assert "worlds of 0 editions as in the build before" in run.stdout
-    assert rows(home / "published" / "city_index.duckdb", "select content_hash from meta_release") == before
+    before, after = (read_manifest(each / "published") for each in (home, clean))
+    assert after.content_hash == before.content_hash
+    compared = [name for name in before.files if name.startswith(("parquet/", "csv/")) and "/meta_release." not in name]
+    assert len(compared) > 80
+    for name in compared:
+        assert (clean / "published" / name).read_bytes() == (home / "published" / name).read_bytes(), name
 
 
-ODD_TREES = """index_code,edition,indicator_code,parent_code,name_zh,name_en,weight
-x/y,1,total,,x,X,1
-x/y,1,p,total,x,X,1
-x/y,1,s,p,x,X,1
-x/y,1,c,s,x,X,1
-x/y,1,b/c,s,x,X,1
-x,y/1,total,,x,"=X, [red]",1
-x,y/1,p,total,x,X,1
-x,y/1,s,p,x,X,1
-x,y/1,heavy,s,x,X,1
-x,y/1,light,s,x,X,1e-8
-x,y/1,lighter,s,x,X,1.3e-8
-"""
-
-
-@pytest.fixture(scope="module")
-def odd(published: Published, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The published database of a night in which codes land that clash when they are joined, weights far apart, and
-    sparse corrections of the report's own rows."""
-    home = copy_home(published.home, tmp_path_factory.mktemp("odd") / "home")
-    files = {
-        "trees.csv": ODD_TREES,
-        "cities.csv": "city_code,name_zh,name_en\na,甲,A\na/b,乙,B\nbeijing,北京,Beijing\nshanghai,沪,Shanghai\n",
-        "gdp.csv": "city_code,year,statistic_code,value,unit\nshanghai,2019,gdp,-1e18,100m_cny\na,2019,gdp,1e25,x\n",
-        "values.csv": OBSERVATIONS.strip()
-        + ",provenance\n"
-        + "x/y,1,a/b,c,50,\nx/y,1,a,b/c,50,\n"
-        + "x,y/1,a,heavy,10,\nx,y/1,a/b,light,33.3333333,\nx,y/1,a/b,lighter,66.6666667,\n"
-        + "medical_digital,2020,shanghai,infra_platform_population_db,1,reconstructed\n",
-        "corrected.csv": OBSERVATIONS + "x/y,1,a/b,c,51\nx/y,1,a,b/c,52\n",
-        "observed.csv": "\ufeff" + OBSERVATIONS + "medical_digital,2020,beijing,infra_platform_population_db,0\n",
-    }
-    folder = tmp_path_factory.mktemp("odd files")
-    for name, text in files.items():
-        (folder / name).write_text(text, encoding="utf-8")
-    ingested = city_index("ingest", *(str(folder / name) for name in files), home=home)
-    assert ingested.returncode == 0, ingested.stderr
-    run = city_index("run", home=home)
-    assert run.returncode == 0, run.stderr
-    return home / "published" / "city_index.duckdb"
-
-
-def test_an_observation_replaces_a_reconstructed_one(odd: Path) -> None:
+def test_an_observation_replaces_a_reconstructed_one(guests: Path) -> None:
     assert rows(
-        odd,
+        guests,
         "select city_code, old_value, new_value, old_batch_id from fct_corrections where field_name = 'value' "
         "and index_code = 'medical_digital' order by 1",
     ) == [("beijing", 100.0, 0.0, "seeds"), ("shanghai", 0.0, 1.0, "seeds")]
     assert rows(
-        odd,
+        guests,
         "select score, provenance from fct_indicator_scores where city_code = 'beijing' "
         "and indicator_code = 'infra_platform_population_db' and edition = '2020'",
     ) == [(0.0, "observed")]
-    ((notice,),) = rows(odd, "select notice_en from rpt_city_index where city_code = 'beijing' and edition = '2020'")
+    ((notice,),) = rows(guests, "select notice_en from rpt_city_index where city_code = 'beijing' and edition = '2020'")
     assert notice.startswith("Partly reconstructed observations")
 
 
-def test_nothing_that_is_accepted_can_stop_the_night(odd: Path) -> None:
-    ((light,),) = rows(odd, "select total_score from fct_city_scores where index_code = 'x' and city_code = 'a/b'")
+def test_nothing_that_is_accepted_can_stop_the_night(guests: Path) -> None:
+    ((light,),) = rows(guests, "select total_score from fct_city_scores where index_code = 'x' and city_code = 'a/b'")
     assert light == pytest.approx((33.3333333 + 1.3 * 66.6666667) / 2.3, abs=1e-12)
     assert rows(
-        odd,
+        guests,
         "select row_key, new_value from fct_corrections where index_code = 'x/y' and field_name = 'value' order by 2",
     ) == [("x%2Fy/1/a%2Fb/c", 51.0), ("x%2Fy/1/a/b%2Fc", 52.0)]
     # A sparse city row changes what it says and nothing else.
-    assert rows(odd, "select name_zh, province_zh from dim_cities where city_code = 'shanghai'") == [("沪", "上海市")]
+    assert rows(guests, "select name_zh, province_zh from dim_cities where city_code = 'shanghai'") == [
+        ("沪", "上海市")
+    ]
     in_province = "select rank_in_province from fct_city_scores where edition = '2020' and city_code = 'shanghai'"
-    assert rows(odd, in_province) == [(1,)]
+    assert rows(guests, in_province) == [(1,)]
     # A weight below zero weights nothing.
     assert rows(
-        odd,
+        guests,
         "select distinct weighted_city_count - city_count from fct_cluster_scores "
         "where cluster_code = 'yrd' and edition = '2020'",
     ) == [(-1,)]
-    assert rows(odd, "select reason from meta_quarantine") == [("out of range",)]
+    assert rows(guests, "select reason from meta_quarantine") == [("out of range",)]
 
 
 @pytest.mark.parametrize(

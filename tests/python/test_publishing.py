@@ -161,17 +161,6 @@ def test_data_docs_are_kept_and_load_nothing_from_a_network(published: Published
             assert remote not in text, page
 
 
-def test_a_clean_build_gives_the_same_bytes(published: Published, tmp_path: Path) -> None:
-    before = read_manifest(published.settings.published)
-    clean = city_index("run", home=tmp_path / "clean home with 'quote'")
-    assert clean.returncode == 0, clean.stderr
-    other = tmp_path / "clean home with 'quote'" / "published"
-    assert read_manifest(other).content_hash == before.content_hash
-    for name in before.files:
-        if name.startswith(("parquet/", "csv/")) and "/meta_release." not in name:
-            assert (other / name).read_bytes() == (published.settings.published / name).read_bytes(), name
-
-
 def _rename_release(home: Path, release_id: str, sequence: int) -> None:
     """Keep the published release once more under another name, as if it had been built before or after."""
     settings = settings_of(home)
@@ -386,8 +375,8 @@ city_index.cli.main()
 def test_a_publication_that_was_cut_short_is_completed_by_the_next_run(
     project_copy: Path, home: Path, moment: str, is_long: bool
 ) -> None:
-    if not is_long and moment != "after the database is replaced":
-        pytest.skip("the other moments are killed by `make proofs`")
+    if not is_long:
+        pytest.skip("the chaos tests kill a night while it publishes; `make proofs` kills at these moments")
     before = read_manifest(home / "published")
     seed = project_copy / "seeds" / "cities.csv"
     seed.write_text(seed.read_text(encoding="utf-8").replace("116.407394", "116.4"), encoding="utf-8")
