@@ -1,4 +1,4 @@
-"""Shared fixtures: copies of the project, and one published home that tests read."""
+"""Shared fixtures: copies of the project, and what is made once for the whole suite, that tests read."""
 
 from __future__ import annotations
 
@@ -67,7 +67,8 @@ def editions(tmp_path_factory: pytest.TempPathFactory, published: Published) -> 
 
 @pytest.fixture(scope="session")
 def guests(tmp_path_factory: pytest.TempPathFactory, published: Published) -> Path:
-    """A published database with indices strange to the report's, made once for the whole suite."""
+    """A published database with indices strange to the report's, made once for the whole suite. Tests must not change
+    it."""
     return _made_once(tmp_path_factory, "guests", lambda folder: land_guests(published.home, folder))
 
 

@@ -1,4 +1,4 @@
-"""The example indices under docs/examples are what their page says, computed from the files alone."""
+"""The example indices under docs/examples are what their page says, landed from their files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ def scores(database: Path, index_code: str, columns: str = "score") -> dict:
     return {(city, code): found[0] if len(found) == 1 else tuple(found) for city, code, *found in rows}
 
 
-@pytest.mark.slow
 def test_the_human_development_index_comes_out_as_by_hand(guests: Path) -> None:
     found = scores(guests, "human_development")
     by_hand = {
@@ -38,7 +37,6 @@ def test_the_human_development_index_comes_out_as_by_hand(guests: Path) -> None:
     assert dict(shown) == {"alfa": 1.0, "charlie": 0.961, "bravo": 0.5}
 
 
-@pytest.mark.slow
 def test_the_four_level_example_comes_out_as_by_hand(guests: Path) -> None:
     found = scores(guests, "liveability", "score, is_imputed, missing_reason")
     town_b = {code: result for (city, code), result in found.items() if city == "town_b"}
@@ -58,7 +56,6 @@ def test_the_four_level_example_comes_out_as_by_hand(guests: Path) -> None:
     assert town_b["total"] == pytest.approx((total, True, None))
 
 
-@pytest.mark.slow
 def test_what_was_treated_is_written_down(guests: Path) -> None:
     with duckdb.connect(str(guests), read_only=True) as connection:
         treated = connection.execute(

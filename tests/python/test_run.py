@@ -139,11 +139,13 @@ def test_a_killed_run_leaves_no_lock_and_a_city_lost_since_the_last_release_stop
     doctor = city_index("doctor", home=home)
     assert doctor.returncode == 1
     assert "the last rebuild failed" in doctor.stdout
+    stamp = (home / "published" / "city_index.duckdb").stat().st_mtime_ns
     accepted = city_index("run", "--accept-removals", home=home)
     assert accepted.returncode == 0, accepted.stderr
     assert "warning: fct_city_scores: no_city_is_lost_since_the_last_release" in accepted.stdout
     assert "stays published" in accepted.stdout
     assert published_files(home) == before
+    assert (home / "published" / "city_index.duckdb").stat().st_mtime_ns == stamp
     assert "last run    unchanged" in city_index("status", home=home).stdout
 
 
